@@ -1,0 +1,56 @@
+# famfs for Linux: the kernel series, its build and its tests. See README.md.
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/sh
+export KERNEL_SRC
+
+PROFILE ?= plain
+CMD ?=
+T ?=
+
+help:
+	@echo 'make run [CMD=...]          build, boot in QEMU, mount famfs, show it'
+	@echo 'make test [T=pattern]       build the debug kernel, run the tests in it'
+	@echo 'make kernel PROFILE=plain|debug   build/PROFILE/bzImage'
+	@echo 'make fuzz SECONDS=n         fuzz the map parser in user space'
+	@echo 'make check                  W=1, sparse and checkpatch on the series'
+	@echo 'make series                 the series as mails, in build/series/'
+	@echo 'make apply KERNEL_SRC=path  apply it to a kernel tree of your own'
+	@echo 'make refresh                commits in build/linux -> patches/ and files'
+	@echo 'make clean                  remove build/ but for the downloaded source'
+
+run:
+	@scripts/build.sh plain
+	@scripts/run.sh '$(CMD)'
+
+test:
+	@scripts/build.sh debug
+	@scripts/test.sh '$(T)'
+
+kernel:
+	@scripts/build.sh $(PROFILE)
+
+fuzz:
+	@scripts/packages.sh git xz-utils && scripts/source.sh && scripts/series.sh compose
+	@scripts/fuzz.sh $(SECONDS)
+
+check:
+	@scripts/build.sh plain
+	@scripts/check.sh
+
+series:
+	@scripts/packages.sh git xz-utils && KERNEL_SRC= scripts/source.sh
+	@scripts/series.sh export
+
+apply:
+	@test -n '$(KERNEL_SRC)' || { echo 'make apply KERNEL_SRC=/path/to/linux'; exit 2; }
+	@scripts/packages.sh git xz-utils && KERNEL_SRC= scripts/source.sh
+	@scripts/series.sh apply '$(abspath $(KERNEL_SRC))'
+
+refresh:
+	@scripts/series.sh refresh
+
+clean:
+	@find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + 2>/dev/null || true
+
+.PHONY: help run test kernel fuzz check series apply refresh clean

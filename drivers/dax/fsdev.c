@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * fsdev: a devdax instance as memory for a file system
+ *
+ * The device-dax driver gives the memory of a dax device to user space, as one
+ * mapping of fixed page size. This driver gives it to the kernel instead: the
+ * pages are fs-dax pages of order 0, which fs/dax.c combines into PMDs where a
+ * file allows it, and the dax device gets operations. A file system takes hold
+ * of the device with fs_dax_get(). The character device stays, so that the
+ * instance has a name, but it can neither be read, written nor mapped.
+ *
+ * The driver matches no device by type: it binds when its name is written to
+ * new_id, and never by itself.
+ */
+#include <linux/cdev.h>
+#include <linux/dax.h>
+#include <linux/device.h>
+#include <linux/fs.h>
+#include <linux/io.h>
+#include <linux/maple_tree.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+#include <linux/wait_bit.h>
+#include "dax-private.h"
+#include "bus.h"
+
+/**
+ * struct fsdev - a bound device
+ * @dev_dax: the instance; its ranges do not change while it is bound
+ * @failed: ranges of the device, in pages, in which memory has failed since the
+ *	device was bound; readers use RCU, so that an empty tree costs one load
+ * @all_failed: a failure could not be recorded in @failed: nothing is trusted
+ */
+struct fsdev {
+	struct dev_dax *dev_dax;
+	struct maple_tree failed;
+	bool all_failed;
+};
+
+static struct fsdev *to_fsdev(struct dev_dax *dev_dax)
+{
+	return dev_get_drvdata(&dev_dax->dev);
+}
+
+/*
+ * Clamp @nr_pages from @pgoff to what is in one range. Return: the pages, and
+ * the physical address of the first in @phys; -ERANGE beyond the device.
+ */
+static long fsdev_contiguous(struct dev_dax *dev_dax, pgoff_t pgoff,
+			     long nr_pages, phys_addr_t *phys)
+{
+	int i;
+
+	*phys = dax_pgoff_to_phys(dev_dax, pgoff, PAGE_SIZE);
+	if (*phys == (phys_addr_t)-1)
+		return -ERANGE;
+
+	for (i = 0; i < dev_dax->nr_range; i++) {
+		struct dev_dax_range *r = &dev_dax->ranges[i];
+		pgoff_t end = r->pgoff + PHYS_PFN(range_len(&r->range));
+
+		if (pgoff >= r->pgoff && pgoff < end)
+			return min_t(u64, nr_pages, end - pgoff);
+	}
+	return -ERANGE;
+}
+
+/*
+ * Clamp @nr_pages from @pgoff to what comes before the next failed page.
+ * Return: the pages, -EHWPOISON if the first one has failed.
+ */
+static long fsdev_healthy(struct fsdev *fsdev, pgoff_t pgoff, long nr_pages)
+{
+	MA_STATE(mas, &fsdev->failed, pgoff, pgoff);
+
+	if (READ_ONCE(fsdev->all_failed))
+		return -EHWPOISON;
+	guard(rcu)();
+	if (!mas_find(&mas, pgoff + nr_pages - 1))
+		return nr_pages;
+	return mas.index > pgoff ? mas.index - pgoff : -EHWPOISON;
+}
+
+static long fsdev_direct_access(struct dax_device *dax_dev, pgoff_t pgoff,
+				long nr_pages, enum dax_access_mode mode,
+				void **kaddr, unsigned long *pfn)
+{
+	struct dev_dax *dev_dax = dax_get_private(dax_dev);
+	struct fsdev *fsdev;
+	phys_addr_t phys;
+
+	/* kill_dax() clears it, and waits for us to return, at any time */
+	if (!dev_dax)
+		return -ENXIO;
+	fsdev = to_fsdev(dev_dax);
+
+	nr_pages = fsdev_contiguous(dev_dax, pgoff, nr_pages, &phys);
+	if (nr_pages <= 0)
+		return nr_pages;
+
+	if (unlikely(!mtree_empty(&fsdev->failed) ||
+		     READ_ONCE(fsdev->all_failed))) {
+		nr_pages = fsdev_healthy(fsdev, pgoff, nr_pages);
+		/* this driver can not repair memory: the write fails too */
+		if (nr_pages == -EHWPOISON && mode == DAX_RECOVERY_WRITE)
+			return -EIO;
+		if (nr_pages < 0)
+			return nr_pages;
+	}
+
+	if (kaddr)
+		*kaddr = page_address(pfn_to_page(PHYS_PFN(phys)));
+	if (pfn)
+		*pfn = PHYS_PFN(phys);
+	return nr_pages;
+}
+
+static int fsdev_zero_page_range(struct dax_device *dax_dev, pgoff_t pgoff,
+				 size_t nr_pages)
+{
+	while (nr_pages) {
+		void *kaddr;
+		long n;
+
+		n = fsdev_direct_access(dax_dev, pgoff, nr_pages, DAX_ACCESS,
+					&kaddr, NULL);
+		if (n <= 0)
+			return n ? n : -ERANGE;
+		memset(kaddr, 0, n << PAGE_SHIFT);
+		dax_flush(dax_dev, kaddr, n << PAGE_SHIFT);
+		pgoff += n;
+		nr_pages -= n;
+	}
+	return 0;
+}
+
+/* Only called where direct_access has let a recovery write pass. */
+static size_t fsdev_recovery_write(struct dax_device *dax_dev, pgoff_t pgoff,
+				   void *addr, size_t bytes,
+				   struct iov_iter *iter)
+{
+	return _copy_from_iter_flushcache(addr, bytes, iter);
+}
+
+static const struct dax_operations fsdev_dax_ops = {
+	.direct_access = fsdev_direct_access,
+	.zero_page_range = fsdev_zero_page_range,
+	.recovery_write = fsdev_recovery_write,
+};
+
+/* Return: the offset of @pfn into the device in pages, or -1. */
+static pgoff_t fsdev_pfn_to_pgoff(struct dev_dax *dev_dax, unsigned long pfn)
+{
+	int i;
+
+	for (i = 0; i < dev_dax->nr_range; i++) {
+		struct dev_dax_range *r = &dev_dax->ranges[i];
+
+		if (range_contains(&r->range, &(struct range) {
+					.start = PFN_PHYS(pfn),
+					.end = PFN_PHYS(pfn + 1) - 1 }))
+			return r->pgoff + pfn - PHYS_PFN(r->range.start);
+	}
+	return -1;
+}
+
+/*
+ * The failed pages are recorded first, so that nothing can map or read them
+ * again after the holder has dealt with the processes that do.
+ */
+static int fsdev_memory_failure(struct dev_pagemap *pgmap, unsigned long pfn,
+				unsigned long nr_pages, int mf_flags)
+{
+	struct dev_dax *dev_dax = pgmap->owner;
+	struct fsdev *fsdev = to_fsdev(dev_dax);
+	pgoff_t pgoff = fsdev_pfn_to_pgoff(dev_dax, pfn);
+
+	if (pgoff == (pgoff_t)-1)
+		return -EOPNOTSUPP;
+
+	if (mtree_store_range(&fsdev->failed, pgoff, pgoff + nr_pages - 1,
+			      xa_mk_value(1), GFP_KERNEL))
+		WRITE_ONCE(fsdev->all_failed, true);
+	return dax_holder_notify_failure(dev_dax->dax_dev, PFN_PHYS(pgoff),
+					 PFN_PHYS(nr_pages), mf_flags);
+}
+
+static const struct dev_pagemap_ops fsdev_pagemap_ops = {
+	.memory_failure = fsdev_memory_failure,
+};
+
+static int fsdev_open(struct inode *inode, struct file *filp)
+{
+	return 0;
+}
+
+static int fsdev_release(struct inode *inode, struct file *filp)
+{
+	return 0;
+}
+
+static const struct file_operations fsdev_fops = {
+	.owner = THIS_MODULE,
+	.llseek = noop_llseek,
+	.open = fsdev_open,
+	.release = fsdev_release,
+};
+
+/*
+ * The page map is always the driver's own. A static device comes with one that
+ * every binding shares: what this driver sets in it would outlive the binding,
+ * and what another driver has left in it (vmemmap_shift) would apply here.
+ */
+static struct dev_pagemap *fsdev_alloc_pgmap(struct dev_dax *dev_dax)
+{
+	struct device *dev = &dev_dax->dev;
+	struct dev_pagemap *pgmap;
+	int i;
+
+	if (static_dev_dax(dev_dax)) {
+		pgmap = devm_kmemdup(dev, dev_dax->pgmap, sizeof(*pgmap),
+				     GFP_KERNEL);
+		if (!pgmap)
+			return NULL;
+	} else {
+		pgmap = devm_kzalloc(dev, struct_size(pgmap, ranges,
+						      dev_dax->nr_range - 1),
+				     GFP_KERNEL);
+		if (!pgmap)
+			return NULL;
+		pgmap->nr_range = dev_dax->nr_range;
+		for (i = 0; i < dev_dax->nr_range; i++)
+			pgmap->ranges[i] = dev_dax->ranges[i].range;
+	}
+
+	pgmap->type = MEMORY_DEVICE_FS_DAX;
+	pgmap->vmemmap_shift = 0;
+	pgmap->ops = &fsdev_pagemap_ops;
+	pgmap->owner = dev_dax;
+	return pgmap;
+}
+
+static int fsdev_map_pages(struct dev_dax *dev_dax)
+{
+	struct device *dev = &dev_dax->dev;
+	struct dev_pagemap *pgmap;
+	int i;
+
+	if (static_dev_dax(dev_dax) && dev_dax->nr_range > 1) {
+		dev_warn(dev, "static pgmap / multi-range device conflict\n");
+		return -EINVAL;
+	}
+
+	pgmap = fsdev_alloc_pgmap(dev_dax);
+	if (!pgmap)
+		return -ENOMEM;
+
+	for (i = 0; i < dev_dax->nr_range; i++) {
+		struct range *range = &dev_dax->ranges[i].range;
+
+		if (!devm_request_mem_region(dev, range->start,
+					     range_len(range), dev_name(dev))) {
+			dev_warn(dev, "mapping%d: %#llx-%#llx could not reserve range\n",
+				 i, range->start, range->end);
+			return -EBUSY;
+		}
+	}
+	return PTR_ERR_OR_ZERO(devm_memremap_pages(dev, pgmap));
+}
+
+static void fsdev_cdev_del(void *cdev)
+{
+	cdev_del(cdev);
+}
+
+/*
+ * Every binding has a cdev of its own: the one in the dax device may still be
+ * open, from another mode, and must not be initialised again then.
+ */
+static int fsdev_add_cdev(struct dev_dax *dev_dax)
+{
+	struct device *dev = &dev_dax->dev;
+	struct cdev *cdev = cdev_alloc();
+	int rc;
+
+	if (!cdev)
+		return -ENOMEM;
+	cdev->ops = &fsdev_fops;
+	cdev->owner = THIS_MODULE;
+	cdev_set_parent(cdev, &dev->kobj);
+	rc = cdev_add(cdev, dev->devt, 1);
+	if (rc) {
+		/* a reference that cdev_add() has not taken */
+		cdev->kobj.parent = NULL;
+		kobject_put(&cdev->kobj);
+		return rc;
+	}
+	return devm_add_action_or_reset(dev, fsdev_cdev_del, cdev);
+}
+
+static void fsdev_drain_folio(struct dev_dax *dev_dax, struct folio *folio,
+			      bool *told)
+{
+	if (folio_ref_count(folio) && !*told) {
+		dev_info(&dev_dax->dev, "waiting for pages that are in use\n");
+		*told = true;
+	}
+	wait_var_event(&folio->page, dax_page_is_idle(&folio->page));
+	dax_folio_reset_order(folio);
+}
+
+/*
+ * Whoever held the device has unmapped its pages and waited for DMA when
+ * kill_dax() returned. Make sure of it before the pages are freed: memory is
+ * not pulled from under a device, whatever the file system did.
+ */
+static void fsdev_drain(struct dev_dax *dev_dax)
+{
+	bool told = false;
+	int i;
+
+	for (i = 0; i < dev_dax->nr_range; i++) {
+		struct range *range = &dev_dax->ranges[i].range;
+		unsigned long pfn = PHYS_PFN(range->start);
+		unsigned long end = PHYS_PFN(range->end + 1);
+
+		while (pfn < end) {
+			struct folio *folio = pfn_folio(pfn);
+			unsigned long next = pfn + folio_nr_pages(folio);
+
+			fsdev_drain_folio(dev_dax, folio, &told);
+			pfn = next;
+			cond_resched();
+		}
+	}
+}
+
+static void fsdev_stop(void *data)
+{
+	struct fsdev *fsdev = data;
+	struct dev_dax *dev_dax = fsdev->dev_dax;
+
+	kill_dev_dax(dev_dax);
+	fsdev_drain(dev_dax);
+	dax_set_ops(dev_dax->dax_dev, NULL);
+	mtree_destroy(&fsdev->failed);
+}
+
+static int fsdev_probe(struct dev_dax *dev_dax)
+{
+	struct device *dev = &dev_dax->dev;
+	struct fsdev *fsdev;
+	int rc;
+
+	fsdev = devm_kzalloc(dev, sizeof(*fsdev), GFP_KERNEL);
+	if (!fsdev)
+		return -ENOMEM;
+	fsdev->dev_dax = dev_dax;
+	mt_init_flags(&fsdev->failed, MT_FLAGS_USE_RCU);
+	dev_set_drvdata(dev, fsdev);
+
+	rc = fsdev_map_pages(dev_dax);
+	if (rc)
+		return rc;
+	rc = fsdev_add_cdev(dev_dax);
+	if (rc)
+		return rc;
+	rc = dax_set_ops(dev_dax->dax_dev, &fsdev_dax_ops);
+	if (rc)
+		return rc;
+	run_dax(dev_dax->dax_dev);
+	return devm_add_action_or_reset(dev, fsdev_stop, fsdev);
+}
+
+static struct dax_device_driver fsdev_dax_driver = {
+	.probe = fsdev_probe,
+	.type = DAXDRV_FSDEV_TYPE,
+};
+
+static int __init fsdev_init(void)
+{
+	return dax_driver_register(&fsdev_dax_driver);
+}
+
+static void __exit fsdev_exit(void)
+{
+	dax_driver_unregister(&fsdev_dax_driver);
+}
+
+MODULE_DESCRIPTION("fsdev: DAX device as memory for a file system");
+MODULE_LICENSE("GPL");
+module_init(fsdev_init);
+module_exit(fsdev_exit);

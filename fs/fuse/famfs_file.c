@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * famfs: the file operations
+ *
+ * Data goes straight to and from the memory of the dax device, with the map
+ * that the inode has cached. Nothing here sends a request to the server, with
+ * two exceptions: open, and a write to a setuid or setgid file, which loses the
+ * bits by a SETATTR.
+ *
+ * Files have a fixed size and layout, which belongs to the server. So does the
+ * time of the last modification: neither write(2) nor a store through a mapping
+ * changes it.
+ *
+ * Lock order, as for every dax file system:
+ *
+ *   inode->i_rwsem			read: shared, write: exclusive
+ *     mmap_lock
+ *       sb_start_pagefault()		write faults on shared mappings
+ *         mapping->invalidate_lock	faults: shared
+ *
+ * The map is used under one of i_rwsem and invalidate_lock and changed under
+ * both, exclusively. A file whose bit FUSE_I_FAMFS_STALE is set may not be
+ * accessed; who sets it takes invalidate_lock afterwards, so that no fault has
+ * missed it. Reads and writes test it within dax_read_lock(), so that kill_dax()
+ * waits for those that have missed it. The fault path takes no other lock, and
+ * allocates nothing beyond what fs/dax.c does.
+ */
+#include "fuse_i.h"
+#include "famfs.h"
+#include "famfs_map.h"
+
+#include <linux/dax.h>
+#include <linux/filelock.h>
+#include <linux/fs.h>
+#include <linux/iomap.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/splice.h>
+#include <linux/uio.h>
+
+/* Any of these makes a file inaccessible. */
+#define FAMFS_UNUSABLE	(BIT(FUSE_I_FAMFS_STALE) | BIT(FUSE_I_BAD))
+
+static void famfs_assert_map_stable(struct inode *inode)
+{
+	lockdep_assert(lockdep_is_held(&inode->i_rwsem) ||
+		       lockdep_is_held(&inode->i_mapping->invalidate_lock));
+}
+
+/* famfs user space looks for this name to know that the kernel has famfs. */
+static int famfs_fuse_iomap_begin(struct inode *inode, loff_t pos,
+				  loff_t length, unsigned int flags,
+				  struct iomap *iomap, struct iomap *srcmap)
+{
+	const struct fuse_inode *fi = get_fuse_inode(inode);
+	const struct famfs_map *map = fi->famfs_map;
+	const struct famfs_dev *dev;
+	struct famfs_range range;
+
+	famfs_assert_map_stable(inode);
+	if (unlikely((READ_ONCE(fi->state) & FAMFS_UNUSABLE) || !map))
+		return -EIO;
+	if (unlikely(!famfs_map_resolve(map, pos, &range)))
+		return -EIO;
+
+	/* ->flags stay 0: memory that is there, not new, not shared */
+	dev = range.dev;
+	iomap->type = IOMAP_MAPPED;
+	iomap->dax_dev = dev->dax_dev;
+	iomap->addr = range.off;
+	iomap->offset = pos;
+	iomap->length = range.len;
+	return 0;
+}
+
+static const struct iomap_ops famfs_iomap_ops = {
+	.iomap_begin = famfs_fuse_iomap_begin,
+};
+
+static ssize_t famfs_rw(struct kiocb *iocb, struct iov_iter *iter)
+{
+	ssize_t ret;
+	int id;
+
+	id = dax_read_lock();
+	ret = dax_iomap_rw(iocb, iter, &famfs_iomap_ops);
+	dax_read_unlock(id);
+	return ret;
+}
+
+static ssize_t famfs_read_locked(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	loff_t size = i_size_read(inode);
+	size_t count = iov_iter_count(to);
+	ssize_t ret;
+
+	if (READ_ONCE(get_fuse_inode(inode)->state) & FAMFS_UNUSABLE)
+		return -EIO;
+	if (iocb->ki_pos >= size)
+		return 0;
+	iov_iter_truncate(to, size - iocb->ki_pos);
+	count -= iov_iter_count(to);
+	ret = famfs_rw(iocb, to);
+	iov_iter_reexpand(to, iov_iter_count(to) + count);
+	return ret;
+}
+
+static ssize_t famfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t ret;
+
+	if (!iov_iter_count(to))
+		return 0;
+	if (!(iocb->ki_flags & IOCB_NOWAIT))
+		inode_lock_shared(inode);
+	else if (!inode_trylock_shared(inode))
+		return -EAGAIN;
+	ret = famfs_read_locked(iocb, to);
+	inode_unlock_shared(inode);
+	return ret;
+}
+
+/*
+ * The file can not grow: what crosses its end is cut off. To write nothing would
+ * be an answer that makes writers try again for ever.
+ */
+static ssize_t famfs_write_checks(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	loff_t size = i_size_read(inode);
+	ssize_t ret;
+
+	if (READ_ONCE(get_fuse_inode(inode)->state) & FAMFS_UNUSABLE)
+		return -EIO;
+	ret = generic_write_checks(iocb, from);
+	if (ret <= 0)
+		return ret;
+	if (iocb->ki_pos >= size)
+		return -EFBIG;
+	iov_iter_truncate(from, size - iocb->ki_pos);
+
+	/*
+	 * Only the mode is looked at, since it is cached: to ask the server for
+	 * security.capability on every write would defeat the purpose.
+	 */
+	if (likely(!(inode->i_mode & (S_ISUID | S_ISGID))))
+		return 1;
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
+	return file_remove_privs(iocb->ki_filp) ?: 1;
+}
+
+static ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t ret;
+
+	if (!(iocb->ki_flags & IOCB_NOWAIT))
+		inode_lock(inode);
+	else if (!inode_trylock(inode))
+		return -EAGAIN;
+	ret = famfs_write_checks(iocb, from);
+	if (ret > 0)
+		ret = famfs_rw(iocb, from);
+	inode_unlock(inode);
+	if (ret > 0)
+		ret = generic_write_sync(iocb, ret);
+	return ret;
+}
+
+static vm_fault_t famfs_huge_fault(struct vm_fault *vmf, unsigned int order)
+{
+	struct inode *inode = file_inode(vmf->vma->vm_file);
+	bool write = (vmf->flags & FAULT_FLAG_WRITE) &&
+		     (vmf->vma->vm_flags & VM_SHARED);
+	vm_fault_t ret;
+
+	if (write)
+		sb_start_pagefault(inode->i_sb);
+	filemap_invalidate_lock_shared(inode->i_mapping);
+	ret = dax_iomap_fault(vmf, order, NULL, NULL, &famfs_iomap_ops);
+	filemap_invalidate_unlock_shared(inode->i_mapping);
+	if (write)
+		sb_end_pagefault(inode->i_sb);
+	return ret;
+}
+
+static vm_fault_t famfs_fault(struct vm_fault *vmf)
+{
+	return famfs_huge_fault(vmf, 0);
+}
+
+static const struct vm_operations_struct famfs_vm_ops = {
+	.fault		= famfs_fault,
+	.huge_fault	= famfs_huge_fault,
+	.page_mkwrite	= famfs_fault,
+	.pfn_mkwrite	= famfs_fault,
+};
+
+static int famfs_mmap_prepare(struct vm_area_desc *desc)
+{
+	desc->vm_ops = &famfs_vm_ops;
+	vma_desc_set_flags(desc, VMA_HUGEPAGE_BIT);
+	return 0;
+}
+
+/*
+ * Truncation is refused before the server hears of it: with FUSE_ATOMIC_O_TRUNC
+ * it would happen there, as a part of the open.
+ */
+static int famfs_open(struct inode *inode, struct file *file)
+{
+	struct fuse_file *ff;
+	int err;
+
+	if (fuse_is_bad(inode))
+		return -EIO;
+	if (file->f_flags & O_TRUNC)
+		return -EPERM;
+	err = generic_file_open(inode, file);
+	if (err)
+		return err;
+	err = fuse_do_open(get_fuse_mount(inode), get_node_id(inode), file,
+			   false);
+	if (err)
+		return err;
+
+	ff = file->private_data;
+	err = fuse_finish_open(inode, file);
+	if (err)
+		fuse_sync_release(get_fuse_inode(inode), ff, file->f_flags);
+	return err;
+}
+
+/* Nothing is cached on this side of the memory, so there is nothing to do. */
+static int famfs_fsync(struct file *file, loff_t start, loff_t end,
+		       int datasync)
+{
+	return fuse_is_bad(file_inode(file)) ? -EIO : 0;
+}
+
+static long famfs_fallocate(struct file *file, int mode, loff_t offset,
+			    loff_t length)
+{
+	return -EOPNOTSUPP;
+}
+
+/* Without this, copying within the mount would be left to the server. */
+static ssize_t famfs_copy_file_range(struct file *in, loff_t pos_in,
+				     struct file *out, loff_t pos_out,
+				     size_t len, unsigned int flags)
+{
+	return -EOPNOTSUPP;
+}
+
+static const struct file_operations famfs_file_operations = {
+	.llseek		= generic_file_llseek,
+	.read_iter	= famfs_read_iter,
+	.write_iter	= famfs_write_iter,
+	.mmap_prepare	= famfs_mmap_prepare,
+	.open		= famfs_open,
+	.flush		= fuse_flush,
+	.release	= fuse_release,
+	.fsync		= famfs_fsync,
+	.lock		= fuse_file_lock,
+	.get_unmapped_area = thp_get_unmapped_area,
+	.flock		= fuse_file_flock,
+	.splice_read	= copy_splice_read,
+	.splice_write	= iter_file_splice_write,
+	.unlocked_ioctl	= fuse_file_ioctl,
+	.compat_ioctl	= fuse_file_compat_ioctl,
+	.poll		= fuse_file_poll,
+	.fallocate	= famfs_fallocate,
+	.copy_file_range = famfs_copy_file_range,
+	.setlease	= generic_setlease,
+	.fop_flags	= FOP_MMAP_SYNC | FOP_BUFFER_RASYNC |
+			  FOP_BUFFER_WASYNC,
+};
+
+static const struct address_space_operations famfs_aops = {
+	.dirty_folio	= noop_dirty_folio,
+};
+
+/**
+ * famfs_file_open() - the part of an open that follows the server's reply
+ * @inode: a regular file on a famfs connection
+ * @file: the file, opened by FUSE_OPEN or FUSE_CREATE
+ *
+ * Context: process context, may sleep.
+ * Return: what famfs_inode_open() returns.
+ */
+int famfs_file_open(struct inode *inode, struct file *file)
+{
+	/* O_DIRECT is what happens anyway */
+	file->f_mode |= FMODE_CAN_ODIRECT | FMODE_NOWAIT;
+	return famfs_inode_open(inode);
+}
+
+/**
+ * famfs_file_init_inode() - make an inode a file of famfs
+ * @inode: a new regular inode on a famfs connection, not visible yet
+ *
+ * Context: any.
+ */
+void famfs_file_init_inode(struct inode *inode)
+{
+	inode->i_fop = &famfs_file_operations;
+	inode->i_data.a_ops = &famfs_aops;
+	inode->i_flags |= S_DAX;
+}

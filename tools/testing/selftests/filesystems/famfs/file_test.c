@@ -1,0 +1,599 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Files: read, write and map them, whatever they lie on. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include <linux/fuse.h>
+#include <linux/stat.h>
+
+#include "../../kselftest_harness.h"
+#include "util.h"
+
+#define MAX_DEVS 2
+#define MAX_STRIPS 8
+
+/* A strip is where a part of the file lies; an extent has one or more. */
+struct strip {
+	int dev;
+	uint64_t off, len;
+};
+
+FIXTURE(file)
+{
+	struct server s;
+	char layout[512];
+	int fd;
+};
+
+FIXTURE_VARIANT(file)
+{
+	const char *devs[MAX_DEVS];
+	uint64_t size;
+	uint64_t chunk;		/* 0: simple extents */
+	struct strip strips[MAX_STRIPS];
+	/* faults that it takes to touch all of it, 0 if that varies */
+	long faults;
+};
+
+FIXTURE_VARIANT_ADD(file, one_extent) {
+	.devs = { DAX_BIG }, .size = 8 * MB,
+	.strips = { { 0, 10 * MB, 8 * MB } }, .faults = 4,
+};
+FIXTURE_VARIANT_ADD(file, three_extents) {
+	.devs = { DAX_BIG }, .size = 12 * MB,
+	.strips = { { 0, 64 * MB, 4 * MB }, { 0, 32 * MB, 2 * MB },
+		    { 0, 96 * MB, 6 * MB } }, .faults = 6,
+};
+FIXTURE_VARIANT_ADD(file, many_lengths) {
+	.devs = { DAX_BIG }, .size = 4 * MB,
+	.strips = { { 0, MB, 4 * KB }, { 0, 2 * MB, 64 * KB },
+		    { 0, 3 * MB, 12 * KB }, { 0, 4 * MB, 2 * MB },
+		    { 0, 8 * MB, 4 * MB } },
+};
+FIXTURE_VARIANT_ADD(file, page_aligned) {
+	.devs = { DAX_BIG }, .size = 6 * MB - 5,
+	.strips = { { 0, MB + 4 * KB, 6 * MB } }, .faults = 1536,
+};
+FIXTURE_VARIANT_ADD(file, small) {
+	.devs = { DAX_BIG }, .size = 5000,
+	.strips = { { 0, 12 * KB, 8 * KB } }, .faults = 2,
+};
+FIXTURE_VARIANT_ADD(file, interleaved) {
+	.devs = { DAX_BIG }, .size = 24 * MB, .chunk = 2 * MB,
+	.strips = { { 0, 256 * MB, 6 * MB }, { 0, 288 * MB, 6 * MB },
+		    { 0, 320 * MB, 6 * MB }, { 0, 352 * MB, 6 * MB } },
+	.faults = 12,
+};
+FIXTURE_VARIANT_ADD(file, interleaved_3_by_64k) {
+	.devs = { DAX_BIG }, .size = 4 * MB + 100, .chunk = 64 * KB,
+	.strips = { { 0, 256 * MB, 2 * MB }, { 0, 288 * MB, 2 * MB },
+		    { 0, 320 * MB, 2 * MB } },
+};
+FIXTURE_VARIANT_ADD(file, interleaved_2_by_12k) {
+	.devs = { DAX_BIG }, .size = MB, .chunk = 12 * KB,
+	.strips = { { 0, 256 * MB, MB }, { 0, 288 * MB, MB } },
+};
+FIXTURE_VARIANT_ADD(file, two_devices) {
+	.devs = { DAX_BIG, DAX_SMALL }, .size = 8 * MB,
+	.strips = { { 1, 2 * MB, 4 * MB }, { 0, 2 * MB, 4 * MB } }, .faults = 4,
+};
+FIXTURE_VARIANT_ADD(file, interleaved_over_devices) {
+	.devs = { DAX_BIG, DAX_SMALL }, .size = 16 * MB, .chunk = 2 * MB,
+	.strips = { { 0, 0, 8 * MB }, { 1, 64 * MB, 8 * MB } }, .faults = 8,
+};
+/* DAX_TWO has its second range from 128 MiB on */
+FIXTURE_VARIANT_ADD(file, across_two_ranges) {
+	.devs = { DAX_TWO }, .size = 8 * MB,
+	.strips = { { 0, 124 * MB, 8 * MB } }, .faults = 4,
+};
+FIXTURE_VARIANT_ADD(file, pmem) {
+	.devs = { DAX_PMEM }, .size = 8 * MB,
+	.strips = { { 0, 2 * MB, 8 * MB } }, .faults = 4,
+};
+
+static int nr_strips(const FIXTURE_VARIANT(file) *v)
+{
+	int n = 0;
+
+	while (n < MAX_STRIPS && v->strips[n].len)
+		n++;
+	return n;
+}
+
+static void print_layout(const FIXTURE_VARIANT(file) *v, char *text)
+{
+	char *p = text;
+	int i;
+
+	for (i = 0; i < MAX_DEVS && v->devs[i]; i++)
+		p += sprintf(p, "dev %d /dev/%s\n", i, v->devs[i]);
+	p += sprintf(p, "file f 644 %ju ", (uintmax_t)v->size);
+	if (v->chunk)
+		p += sprintf(p, "interleave %ju %ju", (uintmax_t)v->chunk,
+			     (uintmax_t)v->size);
+	else
+		p += sprintf(p, "simple");
+	for (i = 0; i < nr_strips(v); i++)
+		p += sprintf(p, " %d:%ju:%ju", v->strips[i].dev,
+			     (uintmax_t)v->strips[i].off,
+			     (uintmax_t)v->strips[i].len);
+	/* a neighbour, behind all of them */
+	p += sprintf(p, "\nfile other 644 2M simple 0:110M:2M\n");
+}
+
+/* Where is this byte? Worked out one by one, without a look at the kernel. */
+static void place(const FIXTURE_VARIANT(file) *v, uint64_t pos, int *dev,
+		  uint64_t *off)
+{
+	int n = nr_strips(v), i;
+
+	if (v->chunk) {
+		uint64_t c = pos / v->chunk;
+
+		i = c % n;
+		*off = v->strips[i].off + c / n * v->chunk + pos % v->chunk;
+	} else {
+		for (i = 0; pos >= v->strips[i].len; i++)
+			pos -= v->strips[i].len;
+		*off = v->strips[i].off + pos;
+	}
+	*dev = v->strips[i].dev;
+}
+
+FIXTURE_SETUP(file)
+{
+	int i;
+
+	for (i = 0; i < MAX_DEVS && variant->devs[i]; i++)
+		ASSERT_EQ(0, dax_set_mode(variant->devs[i], DAX_FAMFS));
+	print_layout(variant, self->layout);
+	server_start(&self->s, self->layout, NULL);
+	self->fd = server_open(&self->s, "f", O_RDWR);
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(file)
+{
+	close(self->fd);
+	EXPECT_EQ(0, server_stop(&self->s));
+}
+
+static bool write_all(int fd, const void *buf, size_t len, off_t off)
+{
+	while (len) {
+		ssize_t n = pwrite(fd, buf, len, off);
+
+		if (n <= 0)
+			return false;
+		buf += n;
+		len -= n;
+		off += n;
+	}
+	return true;
+}
+
+static bool read_all(int fd, void *buf, size_t len, off_t off)
+{
+	while (len) {
+		ssize_t n = pread(fd, buf, len, off);
+
+		if (n <= 0)
+			return false;
+		buf += n;
+		len -= n;
+		off += n;
+	}
+	return true;
+}
+
+static long faults(void)
+{
+	struct rusage ru;
+
+	getrusage(RUSAGE_SELF, &ru);
+	return ru.ru_minflt + ru.ru_majflt;
+}
+
+/* Every byte lies where the map says: seen through the raw device. */
+TEST_F(file, lies_where_the_map_says)
+{
+	uint8_t *buf = malloc(variant->size);
+	uint64_t pos, off;
+	uint8_t *raw[MAX_DEVS];
+	size_t len[MAX_DEVS];
+	char path[64];
+	int i, fd, dev;
+
+	fill_pattern(buf, variant->size, 1, 0);
+	ASSERT_TRUE(write_all(self->fd, buf, variant->size, 0));
+	close(self->fd);
+	ASSERT_EQ(0, server_stop(&self->s));
+
+	for (i = 0; i < MAX_DEVS && variant->devs[i]; i++) {
+		ASSERT_EQ(0, dax_set_mode(variant->devs[i], DAX_DEVDAX));
+		snprintf(path, sizeof(path), "/dev/%s", variant->devs[i]);
+		fd = open(path, O_RDWR);
+		ASSERT_LE(0, fd);
+
+		snprintf(path, sizeof(path), "/sys/bus/dax/devices/%s/size",
+			 variant->devs[i]);
+		len[i] = read_number(path);
+		raw[i] = mmap(NULL, len[i], PROT_READ, MAP_SHARED, fd, 0);
+		ASSERT_NE(MAP_FAILED, raw[i]);
+		close(fd);
+	}
+	for (pos = 0; pos < variant->size; pos++) {
+		place(variant, pos, &dev, &off);
+		if (raw[dev][off] != buf[pos])
+			break;
+	}
+	EXPECT_EQ(variant->size, pos);
+
+	/* for the teardown */
+	for (i = 0; i < MAX_DEVS && variant->devs[i]; i++)
+		munmap(raw[i], len[i]);
+	for (i = 0; i < MAX_DEVS && variant->devs[i]; i++)
+		ASSERT_EQ(0, dax_set_mode(variant->devs[i], DAX_FAMFS));
+	server_start(&self->s, self->layout, NULL);
+	self->fd = server_open(&self->s, "f", O_RDWR);
+	ASSERT_LE(0, self->fd);
+	/* and the content has survived all that */
+	ASSERT_TRUE(read_all(self->fd, buf, variant->size, 0));
+	EXPECT_EQ(-1, check_pattern(buf, variant->size, 1, 0));
+	free(buf);
+}
+
+TEST_F(file, map_shared)
+{
+	void *p = map_file(self->fd, variant->size, PROT_READ | PROT_WRITE,
+			   MAP_SHARED);
+	void *buf = malloc(variant->size);
+	long before;
+	size_t i;
+
+	ASSERT_NE(NULL, p);
+	memset(buf, 0, variant->size);
+	before = faults();
+	for (i = 0; i < variant->size; i += PAGE)
+		((volatile uint8_t *)p)[i] = 1;
+	if (variant->faults)
+		EXPECT_EQ(variant->faults, faults() - before);
+	fill_pattern(p, variant->size, 2, 0);
+	ASSERT_TRUE(read_all(self->fd, buf, variant->size, 0));
+	EXPECT_EQ(-1, check_pattern(buf, variant->size, 2, 0));
+
+	fill_pattern(buf, variant->size, 3, 0);
+	ASSERT_TRUE(write_all(self->fd, buf, variant->size, 0));
+	EXPECT_EQ(-1, check_pattern(p, variant->size, 3, 0));
+	EXPECT_EQ(0, msync(p, variant->size, MS_SYNC));
+	EXPECT_EQ(0, fsync(self->fd));
+	EXPECT_EQ(0, fdatasync(self->fd));
+	munmap(p, variant->size);
+	free(buf);
+}
+
+/* Mapped at an address that rules out PMDs, read first and written then. */
+TEST_F(file, map_pages)
+{
+	void *buf = malloc(variant->size);
+	void *p;
+	size_t i;
+
+	fill_pattern(buf, variant->size, 4, 0);
+	ASSERT_TRUE(write_all(self->fd, buf, variant->size, 0));
+	p = map_at(variant->size, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd,
+		   0, PMD, PAGE);
+	ASSERT_NE(NULL, p);
+	EXPECT_EQ(-1, check_pattern(p, variant->size, 4, 0));
+	for (i = 0; i < variant->size; i += PAGE)
+		((uint8_t *)p)[i] = pattern(5, i);
+	ASSERT_TRUE(read_all(self->fd, buf, variant->size, 0));
+	for (i = 0; i < variant->size; i += PAGE) {
+		ASSERT_EQ(pattern(5, i), ((uint8_t *)buf)[i]);
+		if (i + 1 < variant->size)
+			ASSERT_EQ(pattern(4, i + 1), ((uint8_t *)buf)[i + 1]);
+	}
+	munmap(p, variant->size);
+	free(buf);
+}
+
+/* Two mappings of one file, one with PMDs and one without, see the same. */
+TEST_F(file, map_twice)
+{
+	uint8_t *a, *b;
+	size_t i;
+
+	a = map_at(variant->size, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd,
+		   0, PMD, PAGE);
+	b = map_file(self->fd, variant->size, PROT_READ | PROT_WRITE,
+		     MAP_SHARED);
+	ASSERT_NE(NULL, a);
+	ASSERT_NE(NULL, b);
+	for (i = 0; i < variant->size; i += 3 * PAGE)
+		a[i] = pattern(6, i);
+	for (i = 0; i < variant->size; i += 3 * PAGE) {
+		ASSERT_EQ(pattern(6, i), b[i]);
+		b[i] = pattern(7, i);
+		ASSERT_EQ(pattern(7, i), a[i]);
+	}
+	munmap(a, variant->size);
+	munmap(b, variant->size);
+}
+
+TEST_F(file, map_private)
+{
+	uint8_t *buf = malloc(variant->size);
+	uint8_t *p;
+
+	fill_pattern(buf, variant->size, 8, 0);
+	ASSERT_TRUE(write_all(self->fd, buf, variant->size, 0));
+	p = map_file(self->fd, variant->size, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE);
+	ASSERT_NE(NULL, p);
+	EXPECT_EQ(-1, check_pattern(p, variant->size, 8, 0));
+	fill_pattern(p, variant->size, 9, 0);
+	EXPECT_EQ(-1, check_pattern(p, variant->size, 9, 0));
+	ASSERT_TRUE(read_all(self->fd, buf, variant->size, 0));
+	EXPECT_EQ(-1, check_pattern(buf, variant->size, 8, 0));
+	munmap(p, variant->size);
+	free(buf);
+}
+
+TEST_F(file, across_unmount)
+{
+	void *buf = malloc(variant->size);
+	void *p;
+
+	p = map_file(self->fd, variant->size, PROT_READ | PROT_WRITE,
+		     MAP_SHARED);
+	ASSERT_NE(NULL, p);
+	fill_pattern(p, variant->size, 10, 0);
+	munmap(p, variant->size);
+	close(self->fd);
+	ASSERT_EQ(0, server_stop(&self->s));
+
+	server_start(&self->s, self->layout, NULL);
+	self->fd = server_open(&self->s, "f", O_RDWR);
+	ASSERT_LE(0, self->fd);
+	ASSERT_TRUE(read_all(self->fd, buf, variant->size, 0));
+	EXPECT_EQ(-1, check_pattern(buf, variant->size, 10, 0));
+	free(buf);
+}
+
+/* What this file system is for: nothing here asks the server. */
+TEST_F(file, no_upcalls)
+{
+	uint64_t before = server_requests(&self->s);
+	char buf[100] = "x";
+	uint8_t *p;
+	size_t i;
+
+	p = map_file(self->fd, variant->size, PROT_READ | PROT_WRITE,
+		     MAP_SHARED);
+	ASSERT_NE(NULL, p);
+	for (i = 0; i < variant->size; i += 16 * PAGE) {
+		p[i]++;
+		ASSERT_EQ(1, pwrite(self->fd, buf, 1, i));
+		ASSERT_EQ(1, pread(self->fd, buf, 1, i));
+	}
+	EXPECT_EQ(0, msync(p, variant->size, MS_SYNC));
+	EXPECT_EQ(0, msync(p, variant->size, MS_ASYNC));
+	EXPECT_EQ(0, madvise(p, variant->size, MADV_DONTNEED));
+	EXPECT_LE(0, p[0]);
+	munmap(p, variant->size);
+	p = map_file(self->fd, variant->size, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE);
+	p[0]++;
+	munmap(p, variant->size);
+	EXPECT_EQ(0, fsync(self->fd));
+	EXPECT_EQ(0, lseek(self->fd, 0, SEEK_DATA));
+	EXPECT_EQ(variant->size, lseek(self->fd, 0, SEEK_HOLE));
+	EXPECT_EQ(variant->size, lseek(self->fd, 0, SEEK_END));
+	EXPECT_EQ(0, pread(self->fd, buf, 1, variant->size));
+	EXPECT_EQ(-1, pwrite(self->fd, buf, 1, variant->size));
+	EXPECT_EQ(before, server_requests(&self->s));
+	EXPECT_EQ(1, server_count(&self->s, FUSE_GET_FMAP));
+	EXPECT_EQ(0, server_count(&self->s, FUSE_READ));
+	EXPECT_EQ(0, server_count(&self->s, FUSE_WRITE));
+	EXPECT_EQ(0, server_count(&self->s, FUSE_FSYNC));
+	EXPECT_EQ(0, server_count(&self->s, FUSE_LSEEK));
+}
+
+TEST_F(file, neighbour)
+{
+	int fd = server_open(&self->s, "other", O_RDWR);
+	uint8_t *p, *q;
+
+	ASSERT_LE(0, fd);
+	p = map_file(self->fd, variant->size, PROT_READ | PROT_WRITE,
+		     MAP_SHARED);
+	q = map_file(fd, 2 * MB, PROT_READ | PROT_WRITE, MAP_SHARED);
+	ASSERT_NE(NULL, p);
+	ASSERT_NE(NULL, q);
+	fill_pattern(q, 2 * MB, 11, 0);
+	fill_pattern(p, variant->size, 12, 0);
+	EXPECT_EQ(-1, check_pattern(q, 2 * MB, 11, 0));
+	EXPECT_EQ(-1, check_pattern(p, variant->size, 12, 0));
+	munmap(p, variant->size);
+	munmap(q, 2 * MB);
+	close(fd);
+}
+
+TEST_F(file, ends)
+{
+	char buf[64];
+	void *p;
+	size_t room = (variant->size + PAGE - 1) / PAGE * PAGE;
+
+	EXPECT_EQ(10, pread(self->fd, buf, 64, variant->size - 10));
+	EXPECT_EQ(0, pread(self->fd, buf, 64, variant->size));
+	EXPECT_EQ(0, pread(self->fd, buf, 64, variant->size + GB));
+	p = map_file(self->fd, room + 4 * PAGE, PROT_READ | PROT_WRITE,
+		     MAP_SHARED);
+	ASSERT_NE(NULL, p);
+	EXPECT_TRUE(try_read(p + variant->size - 1, NULL));
+	EXPECT_TRUE(try_write(p + room - 1, NULL));
+	EXPECT_FALSE(try_read(p + room, NULL));
+	EXPECT_FALSE(try_write(p + room + PAGE, NULL));
+	munmap(p, room + 4 * PAGE);
+}
+
+TEST_F(file, sendfile_and_splice)
+{
+	size_t len = variant->size < 256 * KB ? variant->size : 256 * KB;
+	int out = memfd_create("out", MFD_CLOEXEC), pipes[2];
+	char *buf = malloc(len), *p;
+	off_t off = 0;
+
+	p = map_file(self->fd, len, PROT_READ | PROT_WRITE, MAP_SHARED);
+	ASSERT_NE(NULL, p);
+	fill_pattern(p, len, 13, 0);
+	while ((size_t)off < len)
+		ASSERT_LT(0, sendfile(out, self->fd, &off, len - off));
+	ASSERT_TRUE(read_all(out, buf, len, 0));
+	EXPECT_EQ(-1, check_pattern(buf, len, 13, 0));
+
+	ASSERT_EQ(0, pipe(pipes));
+	off = 0;
+	ASSERT_EQ(100, splice(self->fd, &off, pipes[1], NULL, 100, 0));
+	ASSERT_EQ(100, read(pipes[0], buf, len));
+	EXPECT_EQ(-1, check_pattern(buf, 100, 13, 0));
+	fill_pattern(buf, 100, 14, 0);
+	ASSERT_EQ(100, write(pipes[1], buf, 100));
+	off = 1000;
+	ASSERT_EQ(100, splice(pipes[0], NULL, self->fd, &off, 100, 0));
+	EXPECT_EQ(-1, check_pattern(p + 1000, 100, 14, 0));
+	munmap(p, len);
+	close(pipes[0]);
+	close(pipes[1]);
+	close(out);
+	free(buf);
+}
+
+TEST_F(file, statx_says_dax)
+{
+	struct statx stx;
+
+	ASSERT_EQ(0, statx(self->fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx));
+	EXPECT_EQ(variant->size, stx.stx_size);
+	EXPECT_NE(0, stx.stx_attributes & STATX_ATTR_DAX);
+	EXPECT_NE(0, stx.stx_attributes_mask & STATX_ATTR_DAX);
+}
+
+/* Opened in every way; what the server replies to the open changes nothing. */
+TEST_F(file, open_flags)
+{
+	static const int flags[] = {
+		O_RDONLY, O_RDWR, O_RDWR | O_DIRECT, O_RDWR | O_SYNC,
+		O_RDWR | O_DSYNC, O_RDWR | O_NONBLOCK, O_RDWR | O_DIRECT | O_SYNC,
+	};
+	uint64_t before = server_count(&self->s, FUSE_GET_FMAP);
+	char buf[32];
+	size_t i;
+
+	for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		int fd = server_open(&self->s, "f", flags[i]);
+
+		ASSERT_LE(0, fd);
+		/* no alignment is asked for */
+		if (flags[i] != O_RDONLY)
+			EXPECT_EQ(7, pwrite(fd, "content", 7, 13));
+		EXPECT_EQ(7, pread(fd, buf, 7, 13));
+		EXPECT_EQ(0, memcmp(buf, "content", i ? 7 : 0));
+		close(fd);
+	}
+	EXPECT_EQ(before, server_count(&self->s, FUSE_GET_FMAP));
+}
+
+TEST_F(file, server_dies)
+{
+	struct server again;
+	uint8_t buf[64];
+	uint8_t *p;
+
+	p = map_file(self->fd, variant->size, PROT_READ | PROT_WRITE,
+		     MAP_SHARED);
+	ASSERT_NE(NULL, p);
+	fill_pattern(p, PAGE, 15, 0);
+	server_kill(&self->s);
+
+	EXPECT_EQ(-1, check_pattern(p, PAGE, 15, 0));
+	EXPECT_TRUE(try_write(p + variant->size - 1, NULL));
+	ASSERT_EQ(64, pread(self->fd, buf, 64, 0));
+	EXPECT_EQ(-1, check_pattern(buf, 64, 15, 0));
+	fill_pattern(buf, 64, 16, 100);
+	EXPECT_EQ(64, pwrite(self->fd, buf, 64, 100));
+	EXPECT_EQ(-1, check_pattern(p + 100, 64, 16, 100));
+	EXPECT_EQ(0, fsync(self->fd));
+	EXPECT_EQ(0, msync(p, PAGE, MS_SYNC));
+	EXPECT_EQ(-ENOTCONN, server_open(&self->s, "other", O_RDONLY));
+	/* a mapping of an open file can still be made */
+	munmap(p, variant->size);
+	p = map_file(self->fd, variant->size, PROT_READ, MAP_SHARED);
+	ASSERT_NE(NULL, p);
+	EXPECT_EQ(-1, check_pattern(p, 64, 15, 0));
+	munmap(p, variant->size);
+	close(self->fd);
+
+	ASSERT_EQ(0, server_stop(&self->s));
+	server_start(&again, self->layout, NULL);
+	self->s = again;
+	self->fd = server_open(&self->s, "f", O_RDWR);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(64, pread(self->fd, buf, 64, 0));
+	EXPECT_EQ(-1, check_pattern(buf, 64, 15, 0));
+}
+
+/* OPEN answered with ENOSYS: opening an open file costs no request at all. */
+TEST(no_open)
+{
+	struct server s;
+	uint64_t before;
+	int fd, i;
+
+	ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_FAMFS));
+	server_start(&s, "dev 0 /dev/" DAX_BIG "\nfile f 644 2M simple 0:0:2M\n", "-n");
+	fd = server_open(&s, "f", O_RDWR);
+	ASSERT_LE(0, fd);
+	close(fd);
+	before = server_requests(&s);
+	for (i = 0; i < 100; i++) {
+		fd = server_open(&s, "f", O_RDWR);
+		ASSERT_LE(0, fd);
+		EXPECT_EQ(1, pwrite(fd, "x", 1, i));
+		close(fd);
+	}
+	EXPECT_EQ(before, server_requests(&s));
+	EXPECT_EQ(1, server_count(&s, FUSE_OPEN));
+	EXPECT_EQ(1, server_count(&s, FUSE_GET_FMAP));
+	ASSERT_EQ(0, server_stop(&s));
+}
+
+/* Devices by descriptor instead of by name. */
+TEST(devices_by_descriptor)
+{
+	struct server s;
+	int fd;
+
+	ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_FAMFS));
+	ASSERT_EQ(0, dax_set_mode(DAX_SMALL, DAX_FAMFS));
+	server_start(&s, "dev 0 /dev/" DAX_BIG "\ndev 63 /dev/" DAX_SMALL "\n"
+		     "file f 644 4M simple 63:0:2M 0:0:2M\n", "-f");
+	fd = server_open(&s, "f", O_RDWR);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(1, pwrite(fd, "x", 1, 3 * MB));
+	close(fd);
+	EXPECT_EQ(0, server_count(&s, FUSE_GET_DAXDEV));
+	ASSERT_EQ(0, server_stop(&s));
+}
+
+TEST_HARNESS_MAIN
