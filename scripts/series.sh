@@ -45,7 +45,7 @@ compose_one() { # MAIL
 	info() { sed -n "s/^$1: //p" "$tmp/info"; }
 	{ info Subject | sed 's/^\[PATCH[^]]*\] //'; echo; cat "$tmp/msg"; } > "$tmp/commit"
 	if grep -q '^diff ' "$tmp/diff"; then
-		g apply --cached "$tmp/diff"
+		g apply --cached "$tmp/diff" || { echo "$1 does not apply" >&2; exit 1; }
 	fi
 	for new in $(listed_files "$1"); do
 		mode=100644
@@ -75,7 +75,7 @@ compose() {
 	head=$(g rev-parse base)
 	g read-tree base
 	for mail in "$top"/patches/*.patch; do
-		compose_one "$mail" || { echo "$mail does not apply" >&2; exit 1; }
+		compose_one "$mail"
 	done
 	unset GIT_INDEX_FILE
 	rm -rf "$tmp"
@@ -110,9 +110,9 @@ refresh() {
 		n=$((n + 1))
 		files=$(new_files "$c")
 		mail=$new/$(printf %04d $n)-$(g log -1 --format=%f "$c" | cut -c1-52).patch
-		g format-patch -1 --stdout --zero-commit --no-signature \
+		g format-patch --stdout --zero-commit --no-signature \
 			--no-stat --no-renames --full-index --minimal \
-			--subject-prefix=PATCH "$c" -- . \
+			--subject-prefix=PATCH "$c^..$c" -- . \
 			$(for f in $files; do echo ":(exclude)$f"; done) > "$new/mail"
 		[ -s "$new/mail" ] || {
 			# nothing but new files
