@@ -119,14 +119,14 @@ refresh() {
 			g show -s --format='From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001%nFrom: %an <%ae>%nDate: %aD%nSubject: [PATCH] %s%n%n%b---' "$c" > "$new/mail"
 		}
 		awk -v files="$files" '
-		/^---$/ && !done {
-			print
+		(/^---$/ || /^diff --git /) && !done {
+			print "---"
 			n = split(files, f, "\n")
 			for (i = 1; i <= n; i++) print "new file: " f[i]
+			if (/^diff/) print ""
 			done = 1
-			next
 		}
-		{ print }' "$new/mail" > "$mail"
+		!/^---$/ { print }' "$new/mail" > "$mail"
 		for f in $files; do
 			mkdir -p "$new/files/$(dirname "$f")"
 			g cat-file blob "HEAD:$f" > "$new/files/$f"
