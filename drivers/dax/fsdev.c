@@ -137,7 +137,10 @@ static int fsdev_zero_page_range(struct dax_device *dax_dev, pgoff_t pgoff,
 	return 0;
 }
 
-/* Only called where direct_access has let a recovery write pass. */
+/*
+ * For a write that found a failed page, if direct_access lets it pass after all:
+ * that is, if the page is not recorded as failed any more.
+ */
 static size_t fsdev_recovery_write(struct dax_device *dax_dev, pgoff_t pgoff,
 				   void *addr, size_t bytes,
 				   struct iov_iter *iter)

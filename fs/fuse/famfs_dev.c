@@ -168,8 +168,8 @@ static int famfs_dev_memory_failure(struct famfs_dev *dev, unsigned long first,
 static void famfs_wait_pins(struct inode *inode)
 {
 	if (dax_layout_busy_page(inode->i_mapping))
-		pr_info("famfs: %s: waiting for pages of inode %llu that are in use\n",
-			inode->i_sb->s_id, get_node_id(inode));
+		pr_info("famfs: waiting for pages of inode %llu that are in use\n",
+			get_node_id(inode));
 	dax_break_layout_final(inode);
 }
 
@@ -326,11 +326,12 @@ static int famfs_dev_add_path(struct famfs_conn *conn, u32 index,
  * @index: the index
  *
  * Context: process context of the server, may sleep.
- * Return: 0, -EPERM without CAP_SYS_RAWIO, -EOPNOTSUPP if the connection is not
- * famfs or the device not in famfs mode, -EINVAL for an index out of range,
- * -EBADF, -EACCES if @fd is not open for reading and writing, -EEXIST if the
- * index is taken, -ENODEV if @fd is no dax device, -EBUSY if it is held,
- * -ENOTCONN after unmount.
+ * Return: 0, -EOPNOTSUPP if the connection is not famfs (or not yet: FUSE_INIT
+ * has to be answered) or the device is not in famfs mode, -EPERM without
+ * CAP_SYS_RAWIO, -EINVAL for an index out of range, -EBADF, -EACCES if @fd is
+ * not open for reading and writing, -EEXIST if the index is taken, -ENODEV if
+ * @fd is no dax device or has no driver, -EBUSY if it is held, -ENOTCONN after
+ * unmount, -EINTR, -ENOMEM.
  */
 int famfs_dev_open_fd(struct fuse_conn *fc, int fd, u32 index)
 {
@@ -430,10 +431,13 @@ static int famfs_dev_ask(struct fuse_mount *fm, u32 index)
  *
  * Context: process context, may sleep, holds no lock.
  * Return: 0, -EINVAL if a strip ends beyond its device or the reply about a
- * device is malformed, -EPERM if the server lacks CAP_SYS_RAWIO, -EOPNOTSUPP if
- * it does not know the request or the device is not in famfs mode, -ENODEV if
- * the name is that of no dax device, -EBUSY if the device is held by somebody
- * else, an error from looking up the name, or the server's.
+ * device is malformed, -EIO if that reply is longer than the format allows,
+ * -EPERM if the server lacks CAP_SYS_RAWIO, -EOPNOTSUPP if it does not know the
+ * request or the device is not in famfs mode, -ENODEV if the name is that of no
+ * dax device or of one without a driver, -EACCES if the server may not open it
+ * or the mount it is on has no devices, -EBUSY if the device is held already,
+ * -ENOTCONN after an abort, -EINTR, -ENOMEM, another error from looking up the
+ * name, or the server's.
  */
 int famfs_map_get_devs(struct fuse_mount *fm, struct famfs_map *map)
 {

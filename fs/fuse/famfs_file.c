@@ -4,8 +4,8 @@
  *
  * Data goes straight to and from the memory of the dax device, with the map
  * that the inode has cached. Nothing here sends a request to the server, with
- * two exceptions: open, and a write to a setuid or setgid file, which loses the
- * bits by a SETATTR.
+ * two exceptions: open and close, and a write to a setuid or setgid file, for
+ * which the VFS asks the server to drop the bits.
  *
  * Files have a fixed size and layout, which belongs to the server. So does the
  * time of the last modification: neither write(2) nor a store through a mapping
@@ -142,8 +142,8 @@ static ssize_t famfs_write_checks(struct kiocb *iocb, struct iov_iter *from)
 	iov_iter_truncate(from, size - iocb->ki_pos);
 
 	/*
-	 * Only the mode is looked at, since it is cached: to ask the server for
-	 * security.capability on every write would defeat the purpose.
+	 * Files with neither bit are not looked at further: to ask the server
+	 * for security.capability on every write would defeat the purpose.
 	 */
 	if (likely(!(inode->i_mode & (S_ISUID | S_ISGID))))
 		return 1;
@@ -207,8 +207,8 @@ static int famfs_mmap_prepare(struct vm_area_desc *desc)
 }
 
 /*
- * Truncation is refused before the server hears of it: with FUSE_ATOMIC_O_TRUNC
- * it would happen there, as a part of the open.
+ * Truncation of a file that exists is refused before the server hears of it:
+ * with FUSE_ATOMIC_O_TRUNC it would happen there, as a part of the open.
  */
 static int famfs_open(struct inode *inode, struct file *file)
 {

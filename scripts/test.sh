@@ -1,0 +1,57 @@
+#!/bin/sh
+# Runs the tests in a guest with the debug kernel and counts the results.
+#
+#   test.sh [PROGRAM[:TEST]]
+#
+# Fails if a test fails, if the guest dies, or if the kernel's log has a report
+# of a bug, even when every test has passed. The last line has the counts.
+set -u
+build=build
+ktap=$build/test.ktap
+export CONSOLE=$build/test-console.log
+
+# QEMU's emulation of the failure of memory needs nothing; pmem becomes the
+# static device
+scripts/guest.sh -t "${TEST_TIMEOUT:-1500}" -a "memmap=256M!1G" $build/debug/bzImage \
+	"sh /tests/run-tests.sh ${1:+'$1'}" > $ktap 2>&1 &
+guest=$!
+tail -n +1 -f --pid=$guest $ktap | awk '
+	/^ *not ok/ || /^# [a-z_]+$/ || / took / || /^# [a-z_0-9]+\.[a-z0-9]+: / { print; fflush() }
+	/^ok / && ++n % 50 == 0 { print "  " n " passed"; fflush() }'
+wait $guest
+status=$?
+
+# A result counts unless it sums up the results below it.
+counts=$(awk '
+	/^ *# Subtest: / { sub(/^ *# Subtest: /, ""); parent[$0] = 1; next }
+	/^ *(not )?ok [0-9]+ / {
+		bad = /^ *not ok/
+		name = $0
+		sub(/^ *(not )?ok [0-9]+ (- )?/, "", name)
+		if (name in parent) next
+		if (name ~ /# SKIP/) skip++
+		else if (bad) fail++
+		else pass++
+	}
+	END { print pass + 0, fail + 0, skip + 0 }' $ktap)
+set -- $counts
+passed=$1 failed=$2 skipped=$3
+
+problems=$(grep -nE 'WARNING:|BUG:|Oops|KASAN|UBSAN|possible (recursive|circular)|INFO: task|INFO: .* lock|suspicious RCU|rcu: .*stall|general protection|Call Trace|refcount_t:|unreferenced object' $CONSOLE)
+if [ -n "$problems" ]; then
+	echo "the kernel's log ($CONSOLE) reports:"
+	echo "$problems" | head -n 20
+	failed=$((failed + 1))
+fi
+if [ "$status" -ge 124 ]; then
+	echo "the guest did not finish ($status); see $ktap and $CONSOLE"
+	tail -n 5 $ktap
+	failed=$((failed + 1))
+elif [ "$status" != 0 ] && [ "$failed" = 0 ]; then
+	echo "a test program failed without a result; see $ktap"
+	failed=1
+fi
+[ "$passed" -gt 0 ] || failed=$((failed + 1))
+grep -h '^not ok\|^ *not ok' $ktap | head -n 40
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
