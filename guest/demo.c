@@ -101,7 +101,7 @@ int main(int argc, char **argv)
 	if (stats == MAP_FAILED)
 		err(2, "%s", argv[1]);
 	buf = malloc(chunk);
-	memset(buf, 0, chunk);
+	memset(buf, 1, chunk);
 	for (i = 0; i < argc - 2; i++) {
 		fds[i] = open(argv[i + 2], O_RDWR);
 		if (fds[i] < 0)

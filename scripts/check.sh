@@ -2,52 +2,52 @@
 # W=1 and sparse: our files give no warning, the files that we touch none that
 # the base does not give. checkpatch --strict on every mail of the series.
 set -u
-linux=build/linux
+linux=build/linux base=build/base
 scripts/packages.sh sparse perl || exit 1
-git_files() { git -C $linux diff --name-only base series -- '*.c'; }
-objects=$(git_files | grep -v '^tools/' | grep -v '_test\.c$' | sed 's/\.c$/.o/')
-kmake() { make -s -C $linux O=obj-check CC='ccache gcc' HOSTCC='ccache gcc' "$@"; }
-config() {
-	mkdir -p $linux/obj-check
-	cat config/plain.config > $linux/obj-check/fragment
+
+# prints what the compiler and sparse say, without line numbers
+warnings() { # TREE OBJECTS
+	tree=$1
+	shift
+	kmake() { make -s -C $tree O=obj-check CC='ccache gcc' HOSTCC='ccache gcc' "$@"; }
+	mkdir -p $tree/obj-check
+	cat config/plain.config > $tree/obj-check/fragment
 	kmake KCONFIG_ALLCONFIG=fragment allnoconfig > /dev/null
-}
-warnings() { # FILE: what the compiler and sparse say, without line numbers
-	grep -E '(warning|error):' "$1" | sed 's/^\.\.\///; s/:[0-9]*:[0-9]*:/:/' | sort -u
+	for o in "$@"; do rm -f "$tree/obj-check/$o"; done
+	kmake -j"$(nproc)" W=1 C=1 CHECK=sparse "$@" > build/check.log 2>&1 || {
+		tail -n 20 build/check.log >&2
+		echo "does not build; the whole log is in build/check.log" >&2
+		exit 1
+	}
+	grep -E '(warning|error):' build/check.log |
+		sed 's/^\.\.\///; s/:[0-9]*:[0-9]*:/:/' | sort -u
 }
 
+[ -e $base/Makefile ] || git -C $linux worktree add -q --detach ../base base || exit 1
+changed=$(git -C $linux diff --name-only base series -- '*.c' |
+	grep -v '^tools/' | grep -v '_test\.c$')
+new= old=
+for c in $changed; do
+	new="$new ${c%.c}.o"
+	[ ! -e "$base/$c" ] || old="$old ${c%.c}.o"
+done
 status=0
-config
-echo "W=1 and C=1 on the series"
+echo "W=1 and sparse"
 # shellcheck disable=SC2086
-rm -f $(for o in $objects; do echo $linux/obj-check/$o; done)
-kmake -j"$(nproc)" W=1 C=1 CHECK='sparse' $objects > build/check-series.log 2>&1 || {
-	tail -n 20 build/check-series.log
-	exit 1
-}
-git -C $linux checkout -q base || exit 1
-trap 'git -C $linux checkout -q series' EXIT
-config
-old=$(for o in $objects; do [ -e $linux/${o%.o}.c ] && echo $o; done)
-echo "W=1 and C=1 on the base"
-rm -f $(for o in $old; do echo $linux/obj-check/$o; done)
-kmake -j"$(nproc)" W=1 C=1 CHECK='sparse' $old > build/check-base.log 2>&1
-git -C $linux checkout -q series
-trap - EXIT
-
-warnings build/check-series.log > build/check-series.txt
-warnings build/check-base.log > build/check-base.txt
+warnings $linux $new > build/check-series.txt || exit 1
+# shellcheck disable=SC2086
+warnings $base $old > build/check-base.txt || exit 1
 if comm -23 build/check-series.txt build/check-base.txt | grep .; then
 	echo "these warnings are new"
 	status=1
 fi
 
 echo "checkpatch --strict"
-scripts/series.sh export > /dev/null
+scripts/series.sh export > /dev/null || exit 1
 for mail in build/series/*.patch; do
 	case $mail in */0000-*) continue ;; esac
 	(cd $linux && scripts/checkpatch.pl --strict --quiet --no-summary \
-		--ignore FILE_PATH_CHANGES,EMAIL_SUBJECT,BAD_SIGN_OFF,FROM_SIGN_OFF_MISMATCH \
+		--ignore FILE_PATH_CHANGES,BAD_SIGN_OFF,FROM_SIGN_OFF_MISMATCH \
 		"../../$mail") || status=1
 done
 exit $status

@@ -161,11 +161,10 @@ static pgoff_t fsdev_pfn_to_pgoff(struct dev_dax *dev_dax, unsigned long pfn)
 
 	for (i = 0; i < dev_dax->nr_range; i++) {
 		struct dev_dax_range *r = &dev_dax->ranges[i];
+		unsigned long first = PHYS_PFN(r->range.start);
 
-		if (range_contains(&r->range, &(struct range) {
-					.start = PFN_PHYS(pfn),
-					.end = PFN_PHYS(pfn + 1) - 1 }))
-			return r->pgoff + pfn - PHYS_PFN(r->range.start);
+		if (pfn >= first && pfn < PHYS_PFN(r->range.end + 1))
+			return r->pgoff + pfn - first;
 	}
 	return -1;
 }

@@ -232,6 +232,8 @@ static pid_t child_shell(const char *script, const char *arg)
 	pid_t pid = vfork();
 
 	if (!pid) {
+		/* exec would close them only after the parent has gone on */
+		close_range(3, ~0U, 0);
 		alarm(60);
 		execl("/bin/sh", "sh", "-c", script, "sh", arg, NULL);
 		_exit(127);
@@ -512,7 +514,8 @@ TEST_F(device, memory_failure_and_unmount)
 	for (i = 0; i < 5; i++) {
 		p = map_file(self->fd, LEN, PROT_READ | PROT_WRITE, MAP_SHARED);
 		ASSERT_NE(NULL, p);
-		fill_pattern(p, PAGE, 7, 0);
+		/* not where memory has failed in the last round */
+		fill_pattern(p + i * 100 * PAGE, PAGE, 7, 0);
 		munmap(p, LEN);
 		snprintf(pfn, sizeof(pfn), "%ju", (uintmax_t)
 			 dax_pfn(variant->dev, OFF + i * 100 * PAGE));

@@ -1,0 +1,620 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Fuzz target for fs/fuse/famfs_map.c, with a model of what it has to do
+ *
+ * An input is a reply to FUSE_GET_FMAP. The model reads the same bytes by
+ * itself, in the most naive way, and decides whether they are a map and where
+ * every byte of the file lies. It shares no code and no structure with the code
+ * under test; anything on which the two differ is a failure.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+#include "famfs_map.h"
+
+typedef unsigned __int128 u128;
+
+#define HEADER_SIZE 32
+#define ITEM_SIZE 24
+#define MAX_REPLY 32768
+#define MAX_ITEMS ((MAX_REPLY - HEADER_SIZE) / ITEM_SIZE)
+#define MAX_FILE ((u64)INT64_MAX)
+#define NR_DEVS 64
+
+/*
+ * famfs_map_locate() is for strips that end within their device, which it is up
+ * to the caller to check, and no address of memory is longer than this.
+ */
+#define MAX_DEV (1ULL << 52)
+
+/* Extents that are looked at in most runs; all of them in every 64th. */
+#define SOME_EXTENTS 16
+
+unsigned int fuzz_fail_alloc;
+
+struct model_strip {
+	u64 dev;
+	u64 off;
+	u64 len;
+};
+
+/* @bytes of the file from @start on lie in @nstrips strips from @first on. */
+struct model_extent {
+	u64 start;
+	u64 bytes;
+	u64 chunk;
+	u32 first;
+	u32 nstrips;
+};
+
+struct model {
+	u64 size;
+	u64 end;
+	u32 nextents;
+	u32 nstrips;
+	struct model_extent extents[MAX_ITEMS];
+	struct model_strip strips[MAX_ITEMS];
+};
+
+/* Strip number @strip has the byte at @off of its device. */
+struct model_place {
+	u32 strip;
+	u64 off;
+	u64 len;
+};
+
+/* The bytes of a reply that are not read yet. */
+struct reader {
+	const u8 *pos;
+	size_t left;
+};
+
+static u64 rnd_state;
+
+static u64 rnd(u64 below)
+{
+	rnd_state ^= rnd_state << 13;
+	rnd_state ^= rnd_state >> 7;
+	rnd_state ^= rnd_state << 17;
+	return (u128)(rnd_state * 0x2545f4914f6cdd1dULL) * below >> 64;
+}
+
+/* What is random here must depend on nothing but the input. */
+static void rnd_seed(const u8 *buf, size_t len)
+{
+	rnd_state = len;
+	while (len) {
+		size_t n = len < 8 ? len : 8;
+		u64 word = 0;
+
+		memcpy(&word, buf, n);
+		rnd_state = (rnd_state ^ word) * 0xff51afd7ed558ccdULL;
+		rnd_state ^= rnd_state >> 32;
+		buf += n;
+		len -= n;
+	}
+	rnd_state |= 1;
+}
+
+static void __attribute__((noreturn, format(printf, 1, 2)))
+fail(const char *fmt, ...)
+{
+	va_list args;
+
+	fputs("famfs_map_fuzz: ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+	abort();
+}
+
+void sort_r(void *base, size_t num, size_t size, cmp_r_func_t cmp,
+	    swap_r_func_t swap, const void *priv)
+{
+	if (swap)
+		fail("sort_r() with a function to swap");
+	qsort_r(base, num, size, (int (*)(const void *, const void *, void *))cmp,
+		(void *)priv);
+}
+
+/* Model: what is a map? */
+
+static u64 read_uint(struct reader *r, size_t size)
+{
+	u64 val = 0;
+
+	memcpy(&val, r->pos, size);
+	r->pos += size;
+	r->left -= size;
+	return val;
+}
+
+static bool page_multiple(u64 val)
+{
+	return val % PAGE_SIZE == 0;
+}
+
+static bool model_read_strip(struct reader *r, struct model *m)
+{
+	struct model_strip *s = &m->strips[m->nstrips];
+	u64 reserved;
+
+	if (r->left < ITEM_SIZE)
+		return false;
+	s->dev = read_uint(r, 4);
+	reserved = read_uint(r, 4);
+	s->off = read_uint(r, 8);
+	s->len = read_uint(r, 8);
+	m->nstrips++;
+	return !reserved && s->dev < NR_DEVS && s->len &&
+	       page_multiple(s->off) && page_multiple(s->len) &&
+	       (u128)s->off + s->len <= UINT64_MAX;
+}
+
+static bool model_read_simple(struct reader *r, struct model *m,
+			      struct model_extent *e)
+{
+	e->nstrips = 1;
+	if (!model_read_strip(r, m))
+		return false;
+	e->bytes = m->strips[e->first].len;
+	return true;
+}
+
+/* The last chunks of the extent, one per strip, have to end within the strip. */
+static bool model_strips_hold(const struct model *m,
+			      const struct model_extent *e)
+{
+	u64 last = (e->bytes - 1) / e->chunk;
+	u64 c = last >= e->nstrips ? last - e->nstrips + 1 : 0;
+
+	for (; c <= last; c++) {
+		const struct model_strip *s = &m->strips[e->first + c % e->nstrips];
+		u64 fill = c < last ? e->chunk : e->bytes - last * e->chunk;
+
+		if ((u128)(c / e->nstrips) * e->chunk + fill > s->len)
+			return false;
+	}
+	return true;
+}
+
+static bool model_read_interleave(struct reader *r, struct model *m,
+				  struct model_extent *e)
+{
+	u64 reserved;
+	u32 i;
+
+	if (r->left < ITEM_SIZE)
+		return false;
+	e->nstrips = read_uint(r, 4);
+	e->chunk = read_uint(r, 4);
+	e->bytes = read_uint(r, 8);
+	reserved = read_uint(r, 8);
+	if (!e->nstrips || !e->chunk || !e->bytes || reserved ||
+	    !page_multiple(e->chunk))
+		return false;
+	for (i = 0; i < e->nstrips; i++)
+		if (!model_read_strip(r, m))
+			return false;
+	return model_strips_hold(m, e);
+}
+
+static bool model_read_extents(struct reader *r, struct model *m, u32 nextents,
+			       bool interleave)
+{
+	u128 end = 0;
+
+	for (m->nextents = 0; m->nextents < nextents; m->nextents++) {
+		struct model_extent *e = &m->extents[m->nextents];
+
+		e->start = end;
+		e->first = m->nstrips;
+		if (interleave ? !model_read_interleave(r, m, e) :
+				 !model_read_simple(r, m, e))
+			return false;
+		/* pages of the file do not consist of two extents */
+		if (!page_multiple(end))
+			return false;
+		end += e->bytes;
+		/* a position in a file is a loff_t */
+		if (end > MAX_FILE)
+			return false;
+	}
+	m->end = end;
+	return !r->left;
+}
+
+static bool overlap(const struct model_strip *a, const struct model_strip *b)
+{
+	return a->dev == b->dev && a->off < b->off + b->len &&
+	       b->off < a->off + a->len;
+}
+
+static int cmp_strips(const void *x, const void *y)
+{
+	const struct model_strip *a = x, *b = y;
+
+	if (a->dev != b->dev)
+		return a->dev < b->dev ? -1 : 1;
+	return a->off < b->off ? -1 : a->off > b->off;
+}
+
+/* Too many to compare each with each: only with the one that ends last. */
+static bool model_disjoint_many(const struct model *m)
+{
+	static struct model_strip sorted[MAX_ITEMS];
+	const struct model_strip *top = sorted;
+	u32 i;
+
+	memcpy(sorted, m->strips, m->nstrips * sizeof(*sorted));
+	qsort(sorted, m->nstrips, sizeof(*sorted), cmp_strips);
+	for (i = 1; i < m->nstrips; i++) {
+		if (overlap(top, &sorted[i]))
+			return false;
+		if (sorted[i].dev != top->dev ||
+		    sorted[i].off + sorted[i].len > top->off + top->len)
+			top = &sorted[i];
+	}
+	return true;
+}
+
+static bool model_disjoint(const struct model *m)
+{
+	u32 i, j;
+
+	if (m->nstrips > 64)
+		return model_disjoint_many(m);
+	for (i = 0; i < m->nstrips; i++)
+		for (j = 0; j < i; j++)
+			if (overlap(&m->strips[i], &m->strips[j]))
+				return false;
+	return true;
+}
+
+/*
+ * Nothing can be said about the rest of a reply of an unknown kind, so that this
+ * comes before all other errors, except that there must be a header.
+ */
+static int model_read(const u8 *buf, size_t len, struct model *m)
+{
+	struct reader r = { buf, len };
+	u64 file_type, version, ext_type, nextents, reserved;
+
+	m->nstrips = 0;
+	if (len < HEADER_SIZE || len > MAX_REPLY)
+		return -EINVAL;
+	file_type = read_uint(&r, 1);
+	reserved = read_uint(&r, 1);
+	version = read_uint(&r, 2);
+	ext_type = read_uint(&r, 4);
+	nextents = read_uint(&r, 4);
+	reserved |= read_uint(&r, 4);
+	m->size = read_uint(&r, 8);
+	reserved |= read_uint(&r, 8);
+
+	if (version != 1 || file_type > 2 || ext_type > 1)
+		return -EOPNOTSUPP;
+	if (reserved || !nextents || !m->size || m->size > MAX_FILE)
+		return -EINVAL;
+	if (!model_read_extents(&r, m, nextents, ext_type == 1))
+		return -EINVAL;
+	if (m->end < m->size || !model_disjoint(m))
+		return -EINVAL;
+	return 0;
+}
+
+/* Model: where does it lead? */
+
+/* The end of an extent in the file, with all of its last page. */
+static u64 extent_end(const struct model_extent *e)
+{
+	u64 end = e->start + e->bytes;
+
+	return page_multiple(end) ? end : end + PAGE_SIZE - end % PAGE_SIZE;
+}
+
+static const struct model_extent *extent_at(const struct model *m, u64 off)
+{
+	const struct model_extent *e = m->extents;
+
+	while (off - e->start >= e->bytes)
+		e++;
+	return e;
+}
+
+/*
+ * Chunks, and extents of one strip, are the units in which a file is laid out:
+ * two that happen to be neighbours in the file and on the device are still two.
+ */
+static struct model_place model_resolve(const struct model *m, u64 off)
+{
+	const struct model_extent *e = extent_at(m, off);
+	u64 rel = off - e->start, left = extent_end(e) - off;
+	u64 c, in;
+
+	if (e->nstrips == 1)
+		return (struct model_place) {
+			e->first, m->strips[e->first].off + rel, left
+		};
+	c = rel / e->chunk;
+	in = rel % e->chunk;
+	return (struct model_place) {
+		.strip = e->first + c % e->nstrips,
+		.off = m->strips[e->first + c % e->nstrips].off +
+		       c / e->nstrips * e->chunk + in,
+		.len = left < e->chunk - in ? left : e->chunk - in,
+	};
+}
+
+/* Which byte of the file is at @rel of strip @i? False: none. */
+static bool model_locate(const struct model *m, u32 i, u64 rel, u64 *off)
+{
+	const struct model_extent *e = m->extents;
+	u128 pos = rel;
+
+	while (i - e->first >= e->nstrips)
+		e++;
+	if (e->nstrips > 1)
+		pos = ((u128)(rel / e->chunk) * e->nstrips + i - e->first) *
+		      e->chunk + rel % e->chunk;
+	if (pos >= e->bytes || e->start + pos >= m->size)
+		return false;
+	*off = e->start + pos;
+	return true;
+}
+
+/* All extents are of one length, but for a shorter last one. */
+static bool model_uniform(const struct model *m)
+{
+	u64 len = extent_end(m->extents);
+	u32 i;
+
+	for (i = 1; i < m->nextents; i++) {
+		const struct model_extent *e = &m->extents[i];
+		u64 l = extent_end(e) - e->start;
+
+		if (l != len && (l > len || i + 1 < m->nextents))
+			return false;
+	}
+	return true;
+}
+
+/* Comparison of a map and the model */
+
+static void check_offset(const struct model *m, const struct famfs_map *map,
+			 u64 off)
+{
+	struct famfs_strip *strips = famfs_map_strips(map);
+	bool found, want = off < m->size;
+	struct famfs_range r;
+	struct model_place p;
+	u64 back = 0;
+
+	found = famfs_map_resolve(map, off, &r);
+	if (found != want)
+		fail("%#" PRIx64 ": resolved %d, size %#" PRIx64, off, found,
+		     m->size);
+	if (!want)
+		return;
+	p = model_resolve(m, off);
+	if (r.dev != &strips[p.strip] || r.off != p.off || r.len != p.len)
+		fail("%#" PRIx64 ": strip %td + %#" PRIx64 " for %#" PRIx64
+		     ", not strip %u + %#" PRIx64 " for %#" PRIx64, off,
+		     (struct famfs_strip *)r.dev - strips, r.off, r.len,
+		     p.strip, p.off, p.len);
+	if (!r.len || r.off < m->strips[p.strip].off ||
+	    r.off + r.len > m->strips[p.strip].off + m->strips[p.strip].len)
+		fail("%#" PRIx64 ": leaves its strip", off);
+	if (!famfs_map_locate(map, r.dev, r.off >> PAGE_SHIFT, &back) ||
+	    back != off - off % PAGE_SIZE)
+		fail("%#" PRIx64 ": page %#" PRIx64 " located at %#" PRIx64, off,
+		     r.off >> PAGE_SHIFT, back);
+}
+
+static void check_around(const struct model *m, const struct famfs_map *map,
+			 u64 off)
+{
+	check_offset(m, map, off - 1);
+	check_offset(m, map, off);
+	check_offset(m, map, off + 1);
+}
+
+/* Page number @nr of strip number @i; not only such with a byte of the file. */
+static void check_page(const struct model *m, const struct famfs_map *map,
+		       u32 i, u64 nr)
+{
+	struct famfs_strip *strip = famfs_map_strips(map) + i;
+	const struct model_strip *s = &m->strips[i];
+	u64 off = 0, want_off = 0;
+	bool found, want;
+
+	want = model_locate(m, i, nr * PAGE_SIZE, &want_off);
+	found = famfs_map_locate(map, strip, s->off / PAGE_SIZE + nr, &off);
+	if (found != want || (want && off != want_off))
+		fail("strip %u page %#" PRIx64 ": located %d at %#" PRIx64
+		     ", not %d at %#" PRIx64, i, nr, found, off, want, want_off);
+	if (want)
+		check_offset(m, map, off);
+}
+
+static void check_strip(const struct model *m, const struct famfs_map *map,
+			u32 i)
+{
+	const struct model_strip *s = &m->strips[i];
+	u64 pages = s->len / PAGE_SIZE;
+
+	if (s->off + s->len > MAX_DEV)
+		return;
+	check_page(m, map, i, 0);
+	check_page(m, map, i, pages - 1);
+	check_page(m, map, i, rnd(pages));
+	check_page(m, map, i, rnd(pages >> rnd(40)));
+}
+
+static void check_extent(const struct model *m, const struct famfs_map *map,
+			 const struct model_extent *e)
+{
+	u64 chunks, last, c, i;
+
+	check_around(m, map, e->start);
+	check_around(m, map, e->start + e->bytes);
+	check_around(m, map, e->start + rnd(e->bytes) / PAGE_SIZE * PAGE_SIZE);
+	check_offset(m, map, e->start + rnd(e->bytes));
+	check_strip(m, map, e->first);
+	if (e->nstrips == 1)
+		return;
+
+	last = (e->bytes - 1) / e->chunk;
+	chunks = last + 1;
+	c = rnd(chunks);
+	check_around(m, map, e->start + e->chunk);
+	check_around(m, map, e->start + e->nstrips * e->chunk);
+	check_around(m, map, e->start + c * e->chunk);
+	/* a multiple of the strips is where rounding would tell */
+	check_around(m, map, e->start + c / e->nstrips * e->nstrips * e->chunk);
+	check_around(m, map, e->start + last * e->chunk);
+	check_around(m, map, e->start +
+			     last / e->nstrips * e->nstrips * e->chunk);
+	for (i = 0; i < 4 && i < e->nstrips; i++)
+		check_strip(m, map, e->first + rnd(e->nstrips));
+}
+
+static void check_some_extents(const struct model *m,
+			       const struct famfs_map *map)
+{
+	u32 i;
+
+	if (m->nextents <= SOME_EXTENTS || !rnd(64)) {
+		for (i = 0; i < m->nextents; i++)
+			check_extent(m, map, &m->extents[i]);
+		return;
+	}
+	check_extent(m, map, &m->extents[m->nextents - 1]);
+	for (i = 1; i < SOME_EXTENTS; i++)
+		check_extent(m, map, &m->extents[rnd(m->nextents)]);
+}
+
+/* Go from the start to the end of the file, by the lengths that come back. */
+static void check_walk(const struct model *m, const struct famfs_map *map,
+		       u32 steps)
+{
+	struct famfs_range r;
+	u64 off = 0;
+
+	while (steps-- && off < m->size) {
+		check_offset(m, map, off);
+		if (!famfs_map_resolve(map, off, &r))
+			fail("%#" PRIx64 ": resolved once, but not again", off);
+		off += r.len;
+		check_offset(m, map, off - 1);
+	}
+}
+
+static void check_bytes(const struct model *m, const struct famfs_map *map)
+{
+	u64 off;
+
+	for (off = 0; off <= m->size; off++)
+		check_offset(m, map, off);
+}
+
+static void check_bounds(const struct model *m, const struct famfs_map *map)
+{
+	check_around(m, map, m->size);
+	check_around(m, map, PAGE_SIZE);
+	check_around(m, map, m->end);
+	check_offset(m, map, m->size + rnd(-m->size));
+	check_offset(m, map, 1ULL << 63);
+	check_offset(m, map, UINT64_MAX);
+	check_offset(m, map, rnd(m->size));
+	check_offset(m, map, rnd(m->size) >> rnd(64));
+}
+
+/* The strips are those of the reply; also puts the devices in. */
+static void check_strips(const struct model *m, struct famfs_map *map)
+{
+	const struct model_strip *s = m->strips;
+	struct famfs_strip *strip;
+
+	if (map->nstrips != m->nstrips)
+		fail("%u strips, not %u", map->nstrips, m->nstrips);
+	famfs_map_for_each_strip(map, strip) {
+		if (strip->map != map || strip->devindex != s->dev ||
+		    strip->node.start != s->off / PAGE_SIZE ||
+		    strip->node.last != (s->off + s->len) / PAGE_SIZE - 1)
+			fail("strip %td differs", s - m->strips);
+		/* as good as a device, and tells which strip it was */
+		strip->dev = strip;
+		s++;
+	}
+}
+
+static void check_map(const struct model *m, struct famfs_map *map)
+{
+	if (map->size != m->size || map->nsegs != m->nextents ||
+	    map->uniform != model_uniform(m))
+		fail("size %#" PRIx64 ", %u segments, uniform %d", map->size,
+		     map->nsegs, map->uniform);
+	check_strips(m, map);
+	check_bounds(m, map);
+	check_some_extents(m, map);
+	check_walk(m, map, rnd(64) ? 16 : 1024);
+	if (m->size <= 4 * PAGE_SIZE && !rnd(1024))
+		check_bytes(m, map);
+}
+
+static int map_err(struct famfs_map *map)
+{
+	return IS_ERR(map) ? PTR_ERR(map) : 0;
+}
+
+/* Without memory: an error, whatever is in the reply, and nothing leaks. */
+static void check_no_memory(const u8 *buf, size_t len, int want)
+{
+	unsigned int nr;
+
+	for (nr = 1; nr <= 2; nr++) {
+		struct famfs_map *map;
+		bool failed;
+		int err;
+
+		fuzz_fail_alloc = nr;
+		map = famfs_map_parse(buf, len, NR_DEVS);
+		failed = !fuzz_fail_alloc;
+		fuzz_fail_alloc = 0;
+		err = map_err(map);
+		if (err != (failed ? -ENOMEM : want))
+			fail("error %d without memory", err);
+		if (!err)
+			famfs_map_free(map);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const u8 *buf, size_t len);
+
+int LLVMFuzzerTestOneInput(const u8 *buf, size_t len)
+{
+	static struct model m;
+	int want = model_read(buf, len, &m);
+	struct famfs_map *map = famfs_map_parse(buf, len, NR_DEVS);
+
+	if (!map || map_err(map) != want)
+		fail("error %d, not %d", map_err(map), want);
+	rnd_seed(buf, len);
+	if (!rnd(16))
+		check_no_memory(buf, len, want);
+	if (!want) {
+		check_map(&m, map);
+		famfs_map_free(map);
+	}
+	return 0;
+}
