@@ -7,6 +7,7 @@ export KERNEL_SRC
 PROFILE ?= plain
 CMD ?=
 T ?=
+SECONDS ?= 60
 
 help:
 	@echo 'make run [CMD=...]          build, boot in QEMU, mount famfs, show it'
@@ -14,6 +15,7 @@ help:
 	@echo 'make kernel PROFILE=plain|debug   build/PROFILE/bzImage'
 	@echo 'make fuzz SECONDS=n         fuzz the map parser in user space'
 	@echo 'make check                  W=1, sparse and checkpatch on the series'
+	@echo 'make bisect                 every commit builds, with the options on and off'
 	@echo 'make series                 the series as mails, in build/series/'
 	@echo 'make apply KERNEL_SRC=path  apply it to a kernel tree of your own'
 	@echo 'make refresh                commits in build/linux -> patches/ and files'
@@ -32,11 +34,15 @@ kernel:
 
 fuzz:
 	@scripts/packages.sh git xz-utils && scripts/source.sh && scripts/series.sh compose
-	@scripts/fuzz.sh $(SECONDS)
+	@scripts/fuzz.sh '$(SECONDS)'
 
 check:
 	@scripts/build.sh plain
 	@scripts/check.sh
+
+bisect:
+	@scripts/build.sh plain
+	@scripts/bisect.sh
 
 series:
 	@scripts/packages.sh git xz-utils && KERNEL_SRC= scripts/source.sh
@@ -53,4 +59,4 @@ refresh:
 clean:
 	@find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help run test kernel fuzz check series apply refresh clean
+.PHONY: help run test kernel fuzz check bisect series apply refresh clean

@@ -596,4 +596,37 @@ TEST(devices_by_descriptor)
 	ASSERT_EQ(0, server_stop(&s));
 }
 
+/* Two files on the same memory: the second one is not opened. */
+TEST(overlap)
+{
+	struct server s;
+	int a, b;
+
+	ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_FAMFS));
+	server_start(&s, "dev 0 /dev/" DAX_BIG "\n"
+		     "file a 644 4M simple 0:0:4M\n"
+		     "file b 644 8M simple 0:16M:4M 0:3M:4M\n"
+		     "file c 644 2M interleave 1M 2M 0:32M:1M 0:4092K:1M\n"
+		     "file d 644 2M simple 0:4M:2M\n", NULL);
+	a = server_open(&s, "a", O_RDWR);
+	ASSERT_LE(0, a);
+	EXPECT_EQ(-EBUSY, server_open(&s, "b", O_RDONLY));
+	EXPECT_EQ(-EBUSY, server_open(&s, "c", O_RDWR));
+	/* right behind it is not on it, and nothing of b and c is left */
+	b = server_open(&s, "d", O_RDWR);
+	ASSERT_LE(0, b);
+	EXPECT_EQ(1, pwrite(b, "x", 1, 0));
+	close(b);
+	/* when nobody has it open and it is not cached, its memory is free */
+	EXPECT_EQ(1, pwrite(a, "x", 1, 0));
+	close(a);
+	EXPECT_EQ(0, write_text("/proc/sys/vm/drop_caches", "2"));
+	b = server_open(&s, "b", O_RDWR);
+	ASSERT_LE(0, b);
+	EXPECT_EQ(1, pwrite(b, "x", 1, 5 * MB));
+	EXPECT_EQ(-EBUSY, server_open(&s, "a", O_RDWR));
+	close(b);
+	ASSERT_EQ(0, server_stop(&s));
+}
+
 TEST_HARNESS_MAIN

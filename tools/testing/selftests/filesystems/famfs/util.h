@@ -22,6 +22,10 @@
 #define DAX_SMALL "dax1.2"	/* 128 MiB */
 #define DAX_PMEM "dax0.0"	/* a static device: pmem, more than 128 MiB */
 
+/* For kselftest_harness.h, included before: an emulated CPU takes its time. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 300
+
 #define PAGE 4096UL
 #define KB (1UL << 10)
 #define MB (1UL << 20)

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A FUSE server without a library, which says what a test wants it to say.
+ *
+ * It has a process of its own and shares the state below with the test, which
+ * may change any of it at any time. The test process opens /dev/fuse and mounts,
+ * as a setuid helper does, and keeps the descriptor for notifications and
+ * ioctls.
+ *
+ * The server inherits the mappings of the test process: start all servers
+ * before mapping anything.
+ *
+ * Functions that can not do their work end the program with a message.
+ */
+#ifndef RAW_H
+#define RAW_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <linux/fuse.h>
+
+#define RAW_FILES 4
+#define RAW_DEVS 64
+#define RAW_OPCODES 64
+#define RAW_REPLY_MAX 40000
+
+/* Reply to a request: an error, or bytes. */
+struct raw_reply {
+	int error;		/* errno or 0 */
+	uint32_t len;
+	uint8_t data[RAW_REPLY_MAX];
+};
+
+/* A file, "f0" to "f3" in the root of the mount. */
+struct raw_file {
+	uint64_t size;
+	uint64_t mtime;
+	uint32_t mode;
+	uint32_t uid, gid;
+	uint32_t open_flags;	/* FOPEN_* in the reply */
+	uint32_t serial;	/* part of the node id */
+	struct raw_reply fmap;
+};
+
+/* When does the server give up CAP_SYS_RAWIO? Else: when it gets that opcode. */
+#define RAW_DROP_NEVER 0
+#define RAW_DROP_START RAW_OPCODES
+
+struct raw_state {
+	/* of the reply to FUSE_INIT */
+	uint32_t minor;
+	uint64_t init_flags;
+	/* seconds */
+	uint64_t entry_valid, attr_valid;
+	int drop_at;
+	struct raw_file files[RAW_FILES];
+	struct raw_reply devs[RAW_DEVS];
+
+	/* set by the server: what the kernel offers and asks */
+	uint64_t kernel_flags;
+	uint64_t counts[RAW_OPCODES];
+	/* errno of the last write of a reply to this opcode, or 0 */
+	int write_err[RAW_OPCODES];
+};
+
+struct raw {
+	pid_t pid;
+	int fd;			/* /dev/fuse */
+	char mnt[32];
+	volatile struct raw_state *s;
+};
+
+/* Make the state: famfs, all caches for an hour, empty files, no devices. */
+void raw_init(struct raw *r);
+/* Mount and serve. @prepare, or NULL: runs in the server's process before. */
+void raw_start(struct raw *r, void (*prepare)(const struct raw *r));
+/* Unmount, wait for the server, free the state. Return: 0 or -errno. */
+int raw_stop(struct raw *r);
+
+/* Device @index has this name. */
+void raw_set_dev(struct raw *r, unsigned int index, const char *name);
+/* Set a reply. @data is NULL: keep the bytes. */
+void raw_set_reply(volatile struct raw_reply *reply, int error, const void *data,
+		   size_t len);
+/* File number @i is one extent of device @dev. */
+void raw_set_file(struct raw *r, unsigned int i, unsigned int dev, uint64_t off,
+		  uint64_t len);
+/*
+ * The name is that of another inode from now on. Takes effect with the next
+ * look-up: for connections that do not cache names.
+ */
+void raw_renew(struct raw *r, unsigned int i);
+uint64_t raw_node(const struct raw *r, unsigned int i);
+
+/* Open a file. Return: descriptor or -errno. */
+int raw_open(const struct raw *r, unsigned int i, int flags);
+uint64_t raw_count(const struct raw *r, int opcode);
+/* Requests so far, of all kinds. */
+uint64_t raw_requests(const struct raw *r);
+/* Send a notification: FUSE_NOTIFY_* and its body. Return: 0 or -errno. */
+int raw_notify(const struct raw *r, int code, const void *body, size_t len);
+
+/* Take CAP_SYS_RAWIO from the calling process. */
+void drop_rawio(void);
+
+#endif

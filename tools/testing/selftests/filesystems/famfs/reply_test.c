@@ -1,0 +1,662 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Replies of the server, right and wrong: what becomes of the open. */
+#define _GNU_SOURCE
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+#include <linux/fuse.h>
+
+#include "../../kselftest_harness.h"
+#include "raw.h"
+#include "util.h"
+
+#define CASE_PAGE PAGE
+#include "../../../../../fs/fuse/famfs_map_cases.h"
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define NODES "/tmp/nodes"
+
+/*
+ * The file of the case, one that is opened anew after every case, and one that
+ * is open all the time. The latter two lie where no case does.
+ */
+enum { CASE, HEALTHY, OPEN };
+
+FIXTURE(reply)
+{
+	struct raw r;
+	int fd;
+	uint8_t *p;
+};
+
+/*
+ * Lines of the kernel, of any severity, since the last call. An emulated machine
+ * complains about its clocks.
+ */
+static int log_lines(void)
+{
+	static int fd = -1;
+	char line[8192];
+	int found = 0;
+	ssize_t n;
+
+	if (fd < 0) {
+		fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		if (fd < 0)
+			err(1, "/dev/kmsg");
+		lseek(fd, 0, SEEK_END);
+	}
+	while ((n = read(fd, line, sizeof(line) - 1)) > 0) {
+		line[n] = 0;
+		/* the number is facility * 8 + severity; facility 0 is the kernel */
+		if (atoi(line) >= 8 || strstr(line, "clocksource"))
+			continue;
+		printf("# kernel: %s", line);
+		found++;
+	}
+	return found;
+}
+
+static void chdir_root(const struct raw *r)
+{
+	if (chdir("/"))
+		err(2, "/");
+}
+
+FIXTURE_SETUP(reply)
+{
+	ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_FAMFS));
+	ASSERT_EQ(0, dax_set_mode(DAX_SMALL, DAX_FAMFS));
+	raw_init(&self->r);
+	self->r.s->entry_valid = 0;
+	raw_set_dev(&self->r, 0, "/dev/" DAX_BIG);
+	raw_set_file(&self->r, HEALTHY, 0, 512 * MB, 2 * MB);
+	raw_set_file(&self->r, OPEN, 0, 514 * MB, 2 * MB);
+	raw_start(&self->r, chdir_root);
+	self->fd = -1;
+	log_problems();
+	log_lines();
+}
+
+FIXTURE_TEARDOWN(reply)
+{
+	if (self->p)
+		munmap(self->p, 2 * MB);
+	if (self->fd >= 0)
+		close(self->fd);
+	EXPECT_EQ(0, raw_stop(&self->r));
+	EXPECT_EQ(0, log_problems());
+	EXPECT_EQ(0, log_lines());
+}
+
+/* The file that stays open. */
+static bool hold_open(FIXTURE_DATA(reply) *self)
+{
+	self->fd = raw_open(&self->r, OPEN, O_RDWR);
+	if (self->fd < 0)
+		return false;
+	self->p = map_file(self->fd, 2 * MB, PROT_READ | PROT_WRITE, MAP_SHARED);
+	if (!self->p)
+		return false;
+	fill_pattern(self->p, 2 * MB, 1, 0);
+	return true;
+}
+
+static bool rw_works(int fd)
+{
+	static uint32_t value;
+	uint32_t seen = 0;
+
+	value++;
+	return pwrite(fd, &value, sizeof(value), MB) == sizeof(value) &&
+	       pread(fd, &seen, sizeof(seen), MB) == sizeof(seen) &&
+	       seen == value;
+}
+
+/* Nothing but the file of the case has suffered. */
+static const char *sick(FIXTURE_DATA(reply) *self)
+{
+	int fd;
+
+	if (log_lines())
+		return "the kernel has something to say";
+	raw_renew(&self->r, HEALTHY);
+	fd = raw_open(&self->r, HEALTHY, O_RDWR);
+	if (fd < 0)
+		return "another file can not be opened";
+	if (!rw_works(fd))
+		return "another file can not be read and written";
+	close(fd);
+	if (!rw_works(self->fd))
+		return "the open file can not be read and written";
+	if (check_pattern(self->p, MB, 1, 0) >= 0)
+		return "the content of the open file has changed";
+	return NULL;
+}
+
+/* Every byte of the file of a good case can be reached in both ways. */
+static bool usable(int fd, uint64_t size)
+{
+	void *buf = malloc(size);
+	bool ok = false;
+	uint8_t *p;
+
+	p = map_at(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0, PMD, 0);
+	if (buf && p) {
+		fill_pattern(buf, size, 2, 0);
+		ok = pwrite(fd, buf, size, 0) == (ssize_t)size &&
+		     check_pattern(p, size, 2, 0) < 0;
+		fill_pattern(p, size, 3, 0);
+		ok = ok && pread(fd, buf, size, 0) == (ssize_t)size &&
+		     check_pattern(buf, size, 3, 0) < 0;
+	}
+	if (p)
+		munmap(p, size);
+	free(buf);
+	return ok;
+}
+
+/* Open the file of a case. Return: what is wrong, or NULL. */
+static const char *try_open(FIXTURE_DATA(reply) *self, int want)
+{
+	static char why[64];
+	int got;
+
+	raw_renew(&self->r, CASE);
+	got = raw_open(&self->r, CASE, O_RDWR);
+	if (got >= 0 && !want && !usable(got, self->r.s->files[CASE].size)) {
+		close(got);
+		return "the file can not be used";
+	}
+	if (got >= 0)
+		close(got);
+	if ((got < 0 ? -got : 0) == want)
+		return NULL;
+	snprintf(why, sizeof(why), "open says %d, not %d", got < 0 ? -got : 0,
+		 want);
+	return why;
+}
+
+/* Print the outcome of a case. Return: true if it is what it should be. */
+static bool report(const char *name, const char *why)
+{
+	printf("# case %s: %s\n", name, why ?: "ok");
+	return !why;
+}
+
+static void set_case(FIXTURE_DATA(reply) *self, const struct famfs_case *c)
+{
+	uint8_t buf[4096];
+	size_t len = famfs_case_build(c, buf);
+
+	raw_set_reply(&self->r.s->files[CASE].fmap, 0, buf, len);
+	/* what the server says of the size before the file is opened */
+	self->r.s->files[CASE].size = c->err ? PAGE : c->h.file_size;
+}
+
+TEST_F(reply, good_maps)
+{
+	unsigned int i, n = 0;
+	const char *why;
+
+	ASSERT_TRUE(hold_open(self));
+	for (i = 0; i < ARRAY_LEN(famfs_cases); i++) {
+		if (famfs_cases[i].err)
+			continue;
+		set_case(self, &famfs_cases[i]);
+		why = try_open(self, 0) ?: sick(self);
+		EXPECT_TRUE(report(famfs_cases[i].name, why));
+		n++;
+	}
+	EXPECT_LT(10, n);
+	EXPECT_EQ(1, raw_count(&self->r, FUSE_GET_DAXDEV));
+}
+
+TEST_F(reply, bad_maps)
+{
+	unsigned int i, n = 0;
+	const char *why;
+
+	ASSERT_TRUE(hold_open(self));
+	for (i = 0; i < ARRAY_LEN(famfs_cases); i++) {
+		if (!famfs_cases[i].err)
+			continue;
+		set_case(self, &famfs_cases[i]);
+		why = try_open(self, famfs_cases[i].err) ?: sick(self);
+		EXPECT_TRUE(report(famfs_cases[i].name, why));
+		n++;
+	}
+	EXPECT_LT(70, n);
+	EXPECT_EQ(1, raw_count(&self->r, FUSE_GET_DAXDEV));
+}
+
+/* A map is checked before any device in it is asked for. */
+TEST_F(reply, bad_maps_ask_for_no_device)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < ARRAY_LEN(famfs_cases); i++) {
+		const struct famfs_case *c = &famfs_cases[i];
+
+		if (!c->err || c->needs_dev)
+			continue;
+		set_case(self, c);
+		EXPECT_EQ(NULL, try_open(self, c->err)) {
+			TH_LOG("%s", c->name);
+		}
+		n++;
+	}
+	EXPECT_EQ(0, raw_count(&self->r, FUSE_GET_DAXDEV));
+	/* every open that has failed has been released */
+	EXPECT_EQ(n, raw_count(&self->r, FUSE_OPEN));
+	EXPECT_EQ(n, raw_count(&self->r, FUSE_RELEASE));
+	EXPECT_EQ(n, raw_count(&self->r, FUSE_GET_FMAP));
+}
+
+/* As many extents as there is room for, and one more. */
+TEST_F(reply, longest_map)
+{
+	struct {
+		struct fuse_famfs_fmap_header h;
+		struct fuse_famfs_simple_ext ext[1365];
+	} map = { .h.fmap_version = FAMFS_FMAP_VERSION };
+	volatile struct raw_file *f = &self->r.s->files[CASE];
+	unsigned int i;
+
+	ASSERT_TRUE(hold_open(self));
+	for (i = 0; i < 1365; i++) {
+		/* not in order, and with gaps */
+		map.ext[i].se_offset = (2 * ((i * 11) % 1365)) * PAGE;
+		map.ext[i].se_len = PAGE;
+	}
+	map.h.nextents = 1365;
+	map.h.file_size = 1365 * PAGE;
+	raw_set_reply(&f->fmap, 0, &map, sizeof(map));
+	EXPECT_EQ(NULL, try_open(self, EIO));
+	EXPECT_EQ(EINVAL, self->r.s->write_err[FUSE_GET_FMAP]);
+	EXPECT_EQ(NULL, sick(self));
+
+	map.h.nextents = 1364;
+	map.h.file_size = 1364 * PAGE;
+	f->size = map.h.file_size;
+	raw_set_reply(&f->fmap, 0, &map, FAMFS_FMAP_MAX);
+	EXPECT_EQ(NULL, try_open(self, 0));
+	EXPECT_EQ(NULL, sick(self));
+}
+
+struct error_case {
+	int error, err;
+};
+
+static const struct error_case error_cases[] = {
+	{ ENOSYS, EOPNOTSUPP }, { EIO, EIO }, { ENOENT, ENOENT },
+	{ EPERM, EPERM }, { EACCES, EACCES }, { ENODEV, ENODEV },
+	{ EINVAL, EINVAL }, { ENOMEM, ENOMEM }, { EBUSY, EBUSY },
+	{ EAGAIN, EAGAIN }, { ETIMEDOUT, ETIMEDOUT }, { 511, 511 },
+};
+
+/* Errors are passed on, and the next open asks again. */
+TEST_F(reply, error_for_a_map)
+{
+	volatile struct raw_reply *reply = &self->r.s->files[CASE].fmap;
+	uint64_t before;
+	unsigned int i;
+
+	ASSERT_TRUE(hold_open(self));
+	raw_set_file(&self->r, CASE, 0, 0, PAGE);
+	for (i = 0; i < ARRAY_LEN(error_cases); i++) {
+		const char *why;
+
+		reply->error = error_cases[i].error;
+		why = try_open(self, error_cases[i].err) ?: sick(self);
+		EXPECT_TRUE(report(strerror(error_cases[i].error), why));
+	}
+	reply->error = 0;
+	before = raw_count(&self->r, FUSE_GET_FMAP);
+	EXPECT_EQ(NULL, try_open(self, 0));
+	EXPECT_EQ(before + 1, raw_count(&self->r, FUSE_GET_FMAP));
+}
+
+/* Two files on the same memory: the second one is refused, wherever they meet. */
+TEST_F(reply, memory_of_another_file)
+{
+	static const struct {
+		const char *name;
+		int err;
+		uint64_t off, len;
+	} cases[] = {
+		{ "the same", EBUSY, 514 * MB, 2 * MB },
+		{ "its first page", EBUSY, 514 * MB, PAGE },
+		{ "its last page", EBUSY, 516 * MB - PAGE, PAGE },
+		{ "across its end", EBUSY, 515 * MB, 4 * MB },
+		{ "around it", EBUSY, 513 * MB, 4 * MB },
+		{ "right behind it", 0, 516 * MB, MB },
+	};
+	unsigned int i;
+
+	ASSERT_TRUE(hold_open(self));
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *why;
+
+		raw_set_file(&self->r, CASE, 0, cases[i].off, cases[i].len);
+		why = try_open(self, cases[i].err) ?: sick(self);
+		EXPECT_TRUE(report(cases[i].name, why));
+	}
+}
+
+#define SMALL .name = "/dev/" DAX_SMALL
+#define FULL sizeof(struct fuse_daxdev_out)
+
+/* Replies about device 1, which are bad without a look at the device. */
+static const struct format_case {
+	const char *name;
+	int err;
+	size_t len;
+	struct fuse_daxdev_out out;
+	unsigned int fill;	/* characters of the name, instead of it */
+	int write_err;		/* what the server's write says */
+} format_cases[] = {
+	{ "empty reply", EINVAL, 0, {} },
+	{ "one byte", EINVAL, 1, { 1, SMALL } },
+	{ "header without a name", EINVAL, 24, { 1, SMALL } },
+	{ "cut behind the name", EINVAL, 40, { 1, SMALL } },
+	{ "cut by a byte", EINVAL, FULL - 1, { 1, SMALL } },
+	{ "one byte too much", EIO, FULL + 1, { 1, SMALL }, .write_err = EINVAL },
+	{ "twice", EIO, 2 * FULL, { 1, SMALL }, .write_err = EINVAL },
+	{ "index of another device", EINVAL, FULL, { 2, SMALL } },
+	{ "index 64", EINVAL, FULL, { 64, SMALL } },
+	{ "index 257", EINVAL, FULL, { 257, SMALL } },
+	{ "index 65535", EINVAL, FULL, { 65535, SMALL } },
+	{ "reserved", EINVAL, FULL, { 1, .reserved = 1, SMALL } },
+	{ "reserved2", EINVAL, FULL, { 1, .reserved2 = 1, SMALL } },
+	{ "reserved3", EINVAL, FULL, { 1, .reserved3 = 1, SMALL } },
+	{ "reserved4", EINVAL, FULL, { 1, .reserved4 = 1ULL << 63, SMALL } },
+	{ "no name", EINVAL, FULL, { 1 } },
+	{ "name without an end", EINVAL, FULL, { 1 }, .fill = 256 },
+	{ "longest name", ENOENT, FULL, { 1 }, .fill = 255 },
+};
+
+/* The file of the case lies on device 1. */
+static void use_device(FIXTURE_DATA(reply) *self)
+{
+	raw_set_file(&self->r, CASE, 1, 2 * MB, 2 * MB);
+}
+
+TEST_F(reply, format_of_a_device)
+{
+	unsigned int i;
+
+	ASSERT_TRUE(hold_open(self));
+	use_device(self);
+	for (i = 0; i < ARRAY_LEN(format_cases); i++) {
+		const struct format_case *c = &format_cases[i];
+		struct fuse_daxdev_out out[2] = { c->out, c->out };
+		const char *why;
+
+		if (c->fill)
+			memset(out[0].name, 'x', c->fill);
+		raw_set_reply(&self->r.s->devs[1], 0, out, c->len);
+		why = try_open(self, c->err) ?: sick(self);
+		EXPECT_TRUE(report(c->name, why));
+		EXPECT_EQ(c->write_err, self->r.s->write_err[FUSE_GET_DAXDEV]);
+	}
+	/* none of them has used up the index */
+	raw_set_dev(&self->r, 1, "/dev/" DAX_SMALL);
+	EXPECT_EQ(NULL, try_open(self, 0));
+	EXPECT_EQ(NULL, sick(self));
+}
+
+TEST_F(reply, error_for_a_device)
+{
+	unsigned int i;
+
+	ASSERT_TRUE(hold_open(self));
+	use_device(self);
+	raw_set_dev(&self->r, 1, "/dev/" DAX_SMALL);
+	for (i = 0; i < ARRAY_LEN(error_cases); i++) {
+		const char *why;
+
+		self->r.s->devs[1].error = error_cases[i].error;
+		why = try_open(self, error_cases[i].err) ?: sick(self);
+		EXPECT_TRUE(report(strerror(error_cases[i].error), why));
+	}
+	self->r.s->devs[1].error = 0;
+	EXPECT_EQ(NULL, try_open(self, 0));
+}
+
+/* Names that are right in form, but not in what they name. */
+static const struct path_case {
+	const char *name;
+	int err;
+	const char *path;
+} path_cases[] = {
+	{ "not there", ENOENT, "/dev/dax99.99" },
+	{ "relative and not there", ENOENT, DAX_SMALL "/../none" },
+	{ "below a device", ENOTDIR, "/dev/" DAX_SMALL "/x" },
+	{ "link to nowhere", ENOENT, NODES "/dangling" },
+	{ "links in a loop", ELOOP, NODES "/loop" },
+	{ "root directory", ENODEV, "/" },
+	{ "directory", ENODEV, NODES "/dir" },
+	{ "regular file", ENODEV, NODES "/file" },
+	{ "fifo", ENODEV, NODES "/fifo" },
+	{ "block device", ENODEV, NODES "/block" },
+	{ "block device with the number of a dax device", ENODEV,
+	  NODES "/dax-block" },
+	{ "no driver for the major number", ENODEV, NODES "/no-major" },
+	{ "no dax device with the number", ENODEV, NODES "/no-minor" },
+	{ "/dev/null", ENODEV, "/dev/null" },
+	{ "/dev/kmsg", ENODEV, "/dev/kmsg" },
+	{ "/dev/fuse", ENODEV, "/dev/fuse" },
+	{ "device on a nodev mount", EACCES, NODES "/nodev/" DAX_SMALL },
+	{ "file of proc, which has no devices", EACCES, "/proc/self/maps" },
+	{ "device of index 0", EBUSY, "/dev/" DAX_BIG },
+};
+
+static dev_t dev_of(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		err(1, "%s", path);
+	return st.st_rdev;
+}
+
+static void make_node(const char *path, mode_t type, dev_t dev)
+{
+	if (mknod(path, type | 0600, dev))
+		err(1, "%s", path);
+}
+
+static void make_nodes(void)
+{
+	dev_t dev = dev_of("/dev/" DAX_SMALL);
+
+	mkdir(NODES, 0755);
+	mkdir(NODES "/dir", 0755);
+	mkdir(NODES "/nodev", 0755);
+	make_node(NODES "/file", S_IFREG, 0);
+	make_node(NODES "/fifo", S_IFIFO, 0);
+	make_node(NODES "/block", S_IFBLK, makedev(7, 0));
+	make_node(NODES "/dax-block", S_IFBLK, dev);
+	make_node(NODES "/no-major", S_IFCHR, makedev(511, 3));
+	make_node(NODES "/no-minor", S_IFCHR, makedev(major(dev), 999));
+	if (symlink("none", NODES "/dangling") ||
+	    symlink("loop", NODES "/loop") ||
+	    symlink("/dev/" DAX_SMALL, NODES "/link") ||
+	    mount("nodes", NODES "/nodev", "tmpfs", MS_NODEV, ""))
+		err(1, NODES);
+	make_node(NODES "/nodev/" DAX_SMALL, S_IFCHR, dev);
+}
+
+static void remove_nodes(void)
+{
+	static const char *const names[] = {
+		"file", "fifo", "block", "dax-block", "no-major", "no-minor",
+		"dangling", "loop", "link",
+	};
+	char path[64];
+	size_t i;
+
+	umount(NODES "/nodev");
+	for (i = 0; i < ARRAY_LEN(names); i++) {
+		snprintf(path, sizeof(path), NODES "/%s", names[i]);
+		unlink(path);
+	}
+	rmdir(NODES "/dir");
+	rmdir(NODES "/nodev");
+	rmdir(NODES);
+}
+
+TEST_F(reply, name_of_a_device)
+{
+	unsigned int i;
+
+	make_nodes();
+	ASSERT_TRUE(hold_open(self));
+	use_device(self);
+	for (i = 0; i < ARRAY_LEN(path_cases); i++) {
+		const struct path_case *c = &path_cases[i];
+		const char *why;
+
+		raw_set_dev(&self->r, 1, c->path);
+		why = try_open(self, c->err) ?: sick(self);
+		EXPECT_TRUE(report(c->name, why));
+	}
+	/* by a link */
+	raw_set_dev(&self->r, 1, NODES "/link");
+	EXPECT_EQ(NULL, try_open(self, 0));
+	remove_nodes();
+}
+
+/* Index 0 in the reply is what servers say that know no other one. */
+TEST_F(reply, index_0_means_the_one_asked_for)
+{
+	struct fuse_daxdev_out out = { SMALL };
+
+	ASSERT_TRUE(hold_open(self));
+	use_device(self);
+	raw_set_reply(&self->r.s->devs[1], 0, &out, sizeof(out));
+	EXPECT_EQ(NULL, try_open(self, 0));
+	EXPECT_EQ(NULL, sick(self));
+}
+
+/* A relative name is relative to the directory of the server. */
+TEST_F(reply, relative_name)
+{
+	ASSERT_EQ(0, chdir("/tmp"));
+	ASSERT_TRUE(hold_open(self));
+	use_device(self);
+	raw_set_dev(&self->r, 1, "dev/" DAX_SMALL);
+	EXPECT_EQ(NULL, try_open(self, 0));
+	EXPECT_EQ(NULL, sick(self));
+}
+
+/* The last index there is, and the last device that there is room for. */
+TEST_F(reply, index_63)
+{
+	ASSERT_TRUE(hold_open(self));
+	raw_set_file(&self->r, CASE, 63, 2 * MB, 2 * MB);
+	raw_set_dev(&self->r, 63, "/dev/" DAX_SMALL);
+	EXPECT_EQ(NULL, try_open(self, 0));
+	EXPECT_EQ(NULL, sick(self));
+}
+
+/* The kernel's messages about changing modes are not of interest here. */
+static void set_mode(const char *dev, enum dax_mode mode)
+{
+	int ret = dax_set_mode(dev, mode);
+
+	if (ret)
+		errx(1, "%s: mode %d: %s", dev, mode, strerror(-ret));
+	log_lines();
+}
+
+/* A device in each mode. Its node is there in all of them. */
+TEST_F(reply, mode_of_a_device)
+{
+	static const struct {
+		const char *name;
+		enum dax_mode mode;
+		int err;
+	} cases[] = {
+		{ "devdax", DAX_DEVDAX, EOPNOTSUPP },
+		{ "system-ram", DAX_RAM, EOPNOTSUPP },
+		{ "no driver", DAX_DISABLED, ENODEV },
+		{ "famfs", DAX_FAMFS, 0 },
+	};
+	const char *why;
+	unsigned int i;
+
+	ASSERT_TRUE(hold_open(self));
+	use_device(self);
+	raw_set_dev(&self->r, 1, "/dev/" DAX_TWO);
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		set_mode(DAX_TWO, cases[i].mode);
+		why = try_open(self, cases[i].err) ?: sick(self);
+		EXPECT_TRUE(report(cases[i].name, why));
+	}
+}
+
+/* One device, two mounts, or two indices of one mount. */
+TEST_F(reply, device_that_is_held)
+{
+	struct raw other;
+	int fd;
+
+	raw_init(&other);
+	other.s->entry_valid = 0;
+	raw_set_dev(&other, 0, "/dev/" DAX_SMALL);
+	raw_set_file(&other, CASE, 0, 0, 2 * MB);
+	raw_start(&other, NULL);
+	fd = raw_open(&other, CASE, O_RDWR);
+	ASSERT_LE(0, fd);
+
+	ASSERT_TRUE(hold_open(self));
+	use_device(self);
+	raw_set_dev(&self->r, 1, "/dev/" DAX_SMALL);
+	EXPECT_TRUE(report("another mount", try_open(self, EBUSY) ?: sick(self)));
+	close(fd);
+	/* it is the mount that holds the device, not the open file */
+	EXPECT_EQ(NULL, try_open(self, EBUSY));
+	ASSERT_EQ(0, raw_stop(&other));
+	EXPECT_TRUE(report("given back", try_open(self, 0) ?: sick(self)));
+
+	raw_set_dev(&self->r, 2, "/dev/" DAX_SMALL);
+	raw_set_file(&self->r, CASE, 2, 0, 2 * MB);
+	EXPECT_TRUE(report("another index", try_open(self, EBUSY) ?: sick(self)));
+}
+
+/* The second of two devices is bad: the first one remains and can be used. */
+TEST_F(reply, second_device_is_bad)
+{
+	struct {
+		struct fuse_famfs_fmap_header h;
+		struct fuse_famfs_simple_ext ext[2];
+	} map = {
+		.h = { .fmap_version = FAMFS_FMAP_VERSION, .nextents = 2,
+		       .file_size = 4 * MB },
+		.ext = { { 0, 0, 0, 2 * MB }, { 1, 0, 0, 2 * MB } },
+	};
+
+	self->r.s->files[CASE].size = 4 * MB;
+	raw_set_reply(&self->r.s->files[CASE].fmap, 0, &map, sizeof(map));
+	raw_set_dev(&self->r, 1, "/dev/null");
+	EXPECT_EQ(NULL, try_open(self, ENODEV));
+	ASSERT_TRUE(hold_open(self));
+	EXPECT_EQ(NULL, sick(self));
+	EXPECT_EQ(2, raw_count(&self->r, FUSE_GET_DAXDEV));
+	raw_set_dev(&self->r, 1, "/dev/" DAX_SMALL);
+	EXPECT_EQ(NULL, try_open(self, 0));
+	EXPECT_EQ(3, raw_count(&self->r, FUSE_GET_DAXDEV));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,767 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Who may do what: the server, who opens a file, who only reads it. */
+#define _GNU_SOURCE
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <linux/capability.h>
+#include <linux/fuse.h>
+
+#include "../../kselftest_harness.h"
+#include "raw.h"
+#include "util.h"
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define USER 1000
+#define JAIL "/tmp/jail"
+#define SEED 1
+
+/* Two files on device 0, DAX_BIG, and one on device 1, DAX_SMALL. */
+enum { FIRST, SECOND, SMALL };
+
+static void init_files(struct raw *r)
+{
+	raw_init(r);
+	raw_set_dev(r, 0, "/dev/" DAX_BIG);
+	raw_set_dev(r, 1, "/dev/" DAX_SMALL);
+	raw_set_file(r, FIRST, 0, 0, 4 * MB);
+	raw_set_file(r, SECOND, 0, 8 * MB, 4 * MB);
+	raw_set_file(r, SMALL, 1, 0, 4 * MB);
+}
+
+static bool rw_works(int fd)
+{
+	uint32_t value = 0x12345678, seen = 0;
+
+	return pwrite(fd, &value, sizeof(value), MB) == sizeof(value) &&
+	       pread(fd, &seen, sizeof(seen), MB) == sizeof(seen) &&
+	       seen == value;
+}
+
+/* Open and close. Return: 0 or -errno. */
+static int try_open(const struct raw *r, unsigned int i, int flags)
+{
+	int fd = raw_open(r, i, flags);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+/* FUSE_DEV_IOC_DAXDEV_OPEN. Return: 0 or -errno. */
+static int add_device(const struct raw *r, int fd, uint32_t index)
+{
+	struct fuse_daxdev_map map = { .fd = fd, .index = index };
+
+	return ioctl(r->fd, FUSE_DEV_IOC_DAXDEV_OPEN, &map) ? -errno : 0;
+}
+
+static int open_dev(const char *dev, int flags)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/%s", dev);
+	fd = open(path, flags | O_CLOEXEC);
+	if (fd < 0)
+		err(1, "%s", path);
+	return fd;
+}
+
+/* Is the device free? Asks by a mount of its own. */
+static bool is_free(const char *dev)
+{
+	char path[32];
+	struct raw r;
+	int ret;
+
+	snprintf(path, sizeof(path), "/dev/%s", dev);
+	init_files(&r);
+	raw_set_dev(&r, 0, path);
+	raw_start(&r, NULL);
+	ret = try_open(&r, FIRST, O_RDWR);
+	if (raw_stop(&r))
+		err(1, "umount");
+	if (ret && ret != -EBUSY)
+		errx(1, "%s: %s", path, strerror(-ret));
+	return !ret;
+}
+
+/* Run @f in a process of its own. Return: what it returns, 0 or -errno. */
+static int in_child(int (*f)(const struct raw *r), const struct raw *r)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(-f(r));
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		errx(1, "the child has ended with a signal");
+	return -WEXITSTATUS(status);
+}
+
+/* --- A connection that is not, or may not be, a famfs connection --- */
+
+static void enter_user_namespace(const struct raw *r)
+{
+	if (unshare(CLONE_NEWUSER))
+		err(2, "unshare");
+}
+
+FIXTURE(ordinary)
+{
+	struct raw r;
+};
+
+FIXTURE_VARIANT(ordinary)
+{
+	int drop_at;
+	void (*prepare)(const struct raw *r);
+	bool offered;
+	uint64_t init_flags;
+};
+
+/* a setuid helper has mounted, the server can do nothing special */
+FIXTURE_VARIANT_ADD(ordinary, server_without_capability) {
+	.drop_at = RAW_DROP_START,
+	.init_flags = FUSE_INIT_EXT | FUSE_DAX_FMAP,
+};
+/* a capability, but not in the namespace that the hardware belongs to */
+FIXTURE_VARIANT_ADD(ordinary, server_in_user_namespace) {
+	.prepare = enter_user_namespace,
+	.init_flags = FUSE_INIT_EXT | FUSE_DAX_FMAP,
+};
+FIXTURE_VARIANT_ADD(ordinary, dropped_before_the_reply) {
+	.drop_at = FUSE_INIT, .offered = true,
+	.init_flags = FUSE_INIT_EXT | FUSE_DAX_FMAP,
+};
+FIXTURE_VARIANT_ADD(ordinary, not_taken) {
+	.offered = true, .init_flags = FUSE_INIT_EXT,
+};
+FIXTURE_VARIANT_ADD(ordinary, not_said_that_there_are_flags2) {
+	.offered = true, .init_flags = FUSE_DAX_FMAP,
+};
+
+FIXTURE_SETUP(ordinary)
+{
+	log_problems();
+	if (variant->prepare && access("/proc/self/ns/user", F_OK))
+		SKIP(return, "no user namespaces");
+	ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_FAMFS));
+	init_files(&self->r);
+	self->r.s->drop_at = variant->drop_at;
+	self->r.s->init_flags = variant->init_flags;
+	raw_start(&self->r, variant->prepare);
+}
+
+FIXTURE_TEARDOWN(ordinary)
+{
+	if (!self->r.s)
+		return;
+	EXPECT_EQ(0, raw_stop(&self->r));
+	EXPECT_EQ(0, log_problems());
+}
+
+TEST_F(ordinary, files_are_files)
+{
+	struct statx stx;
+	char buf[100];
+	int fd;
+
+	EXPECT_EQ(variant->offered,
+		  !!(self->r.s->kernel_flags & FUSE_DAX_FMAP));
+	fd = raw_open(&self->r, FIRST, O_RDWR);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx));
+	EXPECT_EQ(0, stx.stx_attributes & STATX_ATTR_DAX);
+	/* the server of the test has no WRITE, but it has READ */
+	EXPECT_EQ(100, pread(fd, buf, 100, 0));
+	EXPECT_LT(0, raw_count(&self->r, FUSE_READ));
+	EXPECT_EQ(0, raw_count(&self->r, FUSE_GET_FMAP));
+	EXPECT_EQ(0, raw_count(&self->r, FUSE_GET_DAXDEV));
+	close(fd);
+}
+
+TEST_F(ordinary, no_devices)
+{
+	int fd = open_dev(DAX_BIG, O_RDWR);
+
+	EXPECT_EQ(-EOPNOTSUPP, add_device(&self->r, fd, 0));
+	EXPECT_EQ(-EOPNOTSUPP, add_device(&self->r, -1, 64));
+	close(fd);
+	EXPECT_TRUE(is_free(DAX_BIG));
+}
+
+/* --- A famfs connection --- */
+
+FIXTURE(rights)
+{
+	struct raw r;
+	bool started;
+};
+
+FIXTURE_SETUP(rights)
+{
+	log_problems();
+	ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_FAMFS));
+	ASSERT_EQ(0, dax_set_mode(DAX_SMALL, DAX_FAMFS));
+	init_files(&self->r);
+}
+
+FIXTURE_TEARDOWN(rights)
+{
+	if (self->started)
+		EXPECT_EQ(0, raw_stop(&self->r));
+	EXPECT_EQ(0, log_problems());
+}
+
+static void start(FIXTURE_DATA(rights) *self, void (*prepare)(const struct raw *r))
+{
+	raw_start(&self->r, prepare);
+	self->started = true;
+}
+
+/* Without the capability there is nothing new, but what is there goes on. */
+static bool still_works(FIXTURE_DATA(rights) *self, int fd)
+{
+	return rw_works(fd) && !try_open(&self->r, FIRST, O_RDWR);
+}
+
+TEST_F(rights, dropped_before_a_map)
+{
+	int fd;
+
+	start(self, NULL);
+	EXPECT_NE(0, self->r.s->kernel_flags & FUSE_DAX_FMAP);
+	fd = raw_open(&self->r, FIRST, O_RDWR);
+	ASSERT_LE(0, fd);
+	self->r.s->drop_at = FUSE_GET_FMAP;
+	EXPECT_EQ(-EPERM, try_open(&self->r, SECOND, O_RDWR));
+	EXPECT_EQ(-EPERM, try_open(&self->r, SECOND, O_RDONLY));
+	EXPECT_EQ(-EPERM, try_open(&self->r, SMALL, O_RDWR));
+	EXPECT_EQ(4, raw_count(&self->r, FUSE_GET_FMAP));
+	EXPECT_EQ(1, raw_count(&self->r, FUSE_GET_DAXDEV));
+	EXPECT_TRUE(still_works(self, fd));
+	close(fd);
+}
+
+TEST_F(rights, dropped_before_a_device)
+{
+	int fd;
+
+	start(self, NULL);
+	fd = raw_open(&self->r, FIRST, O_RDWR);
+	ASSERT_LE(0, fd);
+	self->r.s->drop_at = FUSE_GET_DAXDEV;
+	EXPECT_EQ(-EPERM, try_open(&self->r, SMALL, O_RDWR));
+	EXPECT_EQ(2, raw_count(&self->r, FUSE_GET_DAXDEV));
+	EXPECT_TRUE(is_free(DAX_SMALL));
+	EXPECT_TRUE(still_works(self, fd));
+	close(fd);
+}
+
+/* Malformed replies say nothing to who may not reply at all. */
+TEST_F(rights, capability_before_format)
+{
+	self->r.s->files[FIRST].fmap.len = 0;
+	self->r.s->drop_at = FUSE_GET_FMAP;
+	start(self, NULL);
+	EXPECT_EQ(-EPERM, try_open(&self->r, FIRST, O_RDWR));
+	/* an error is an error, whoever sends it */
+	self->r.s->files[FIRST].fmap.error = ENOENT;
+	EXPECT_EQ(-ENOENT, try_open(&self->r, FIRST, O_RDWR));
+}
+
+/* --- Devices by descriptor --- */
+
+TEST_F(rights, device_by_descriptor)
+{
+	int fd = open_dev(DAX_BIG, O_RDWR), small = open_dev(DAX_SMALL, O_RDWR);
+
+	start(self, NULL);
+	EXPECT_EQ(0, add_device(&self->r, fd, 0));
+	EXPECT_EQ(-EEXIST, add_device(&self->r, small, 0));
+	EXPECT_EQ(-EEXIST, add_device(&self->r, fd, 0));
+	EXPECT_EQ(-EBUSY, add_device(&self->r, fd, 1));
+	EXPECT_EQ(0, add_device(&self->r, small, 63));
+	/* the descriptor is not what holds it */
+	close(fd);
+	close(small);
+	EXPECT_FALSE(is_free(DAX_BIG));
+	EXPECT_FALSE(is_free(DAX_SMALL));
+	EXPECT_EQ(0, try_open(&self->r, FIRST, O_RDWR));
+	EXPECT_EQ(0, raw_count(&self->r, FUSE_GET_DAXDEV));
+}
+
+TEST_F(rights, descriptors_that_will_not_do)
+{
+	static const struct {
+		const char *path;
+		int flags, err;
+	} cases[] = {
+		{ "/dev/" DAX_BIG, O_PATH, EBADF },
+		{ "/dev/" DAX_BIG, O_RDONLY, EACCES },
+		{ "/dev/" DAX_BIG, O_WRONLY, EACCES },
+		{ "/dev/" DAX_TWO, O_RDWR, EOPNOTSUPP },
+		{ "/dev/null", O_RDWR, ENODEV },
+		{ "/dev/fuse", O_RDWR, ENODEV },
+		{ "/tmp", O_RDONLY | O_DIRECTORY, EACCES },
+		{ "/tmp", O_RDWR | O_TMPFILE, ENODEV },
+	};
+	int pipes[2];
+	size_t i;
+
+	ASSERT_EQ(0, dax_set_mode(DAX_TWO, DAX_DEVDAX));
+	start(self, NULL);
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		int fd = open(cases[i].path, cases[i].flags | O_CLOEXEC, 0600);
+
+		ASSERT_LE(0, fd);
+		EXPECT_EQ(-cases[i].err, add_device(&self->r, fd, 0)) {
+			TH_LOG("%s", cases[i].path);
+		}
+		close(fd);
+	}
+	ASSERT_EQ(0, pipe(pipes));
+	EXPECT_EQ(-EACCES, add_device(&self->r, pipes[0], 0));
+	EXPECT_EQ(-EBADF, add_device(&self->r, -1, 0));
+	EXPECT_EQ(-EBADF, add_device(&self->r, 9999, 0));
+	/* a file of famfs is no device */
+	EXPECT_EQ(0, try_open(&self->r, FIRST, O_RDWR));
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+TEST_F(rights, arguments_that_will_not_do)
+{
+	int fd = open_dev(DAX_BIG, O_RDWR);
+	struct fuse_daxdev_map map = { .fd = fd };
+	static const uint32_t bad[] = { 1, 1U << 31, ~0U };
+	static const uint32_t indices[] = { 64, 65, 1U << 31, ~0U };
+	size_t i;
+
+	start(self, NULL);
+	for (i = 0; i < ARRAY_LEN(bad); i++) {
+		map.flags = bad[i];
+		EXPECT_EQ(-1, ioctl(self->r.fd, FUSE_DEV_IOC_DAXDEV_OPEN, &map));
+		EXPECT_EQ(EINVAL, errno);
+		map.flags = 0;
+		map.padding = bad[i];
+		EXPECT_EQ(-1, ioctl(self->r.fd, FUSE_DEV_IOC_DAXDEV_OPEN, &map));
+		EXPECT_EQ(EINVAL, errno);
+		map.padding = 0;
+	}
+	for (i = 0; i < ARRAY_LEN(indices); i++)
+		EXPECT_EQ(-EINVAL, add_device(&self->r, fd, indices[i]));
+	EXPECT_EQ(-1, ioctl(self->r.fd, FUSE_DEV_IOC_DAXDEV_OPEN, NULL));
+	EXPECT_EQ(EFAULT, errno);
+	EXPECT_EQ(0, add_device(&self->r, fd, 0));
+	close(fd);
+}
+
+static int add_without_capability(const struct raw *r)
+{
+	int fd = open_dev(DAX_BIG, O_RDWR);
+
+	drop_rawio();
+	return add_device(r, fd, 0);
+}
+
+TEST_F(rights, descriptor_without_capability)
+{
+	start(self, NULL);
+	EXPECT_EQ(-EPERM, in_child(add_without_capability, &self->r));
+	EXPECT_TRUE(is_free(DAX_BIG));
+}
+
+/* A server that stays after the unmount neither keeps nor gets devices. */
+TEST_F(rights, after_unmount)
+{
+	int fd = open_dev(DAX_SMALL, O_RDWR);
+
+	start(self, NULL);
+	EXPECT_EQ(0, try_open(&self->r, FIRST, O_RDWR));
+	EXPECT_FALSE(is_free(DAX_BIG));
+	ASSERT_EQ(0, umount2(self->r.mnt, 0));
+	self->started = false;
+	waitpid(self->r.pid, NULL, 0);
+	EXPECT_TRUE(is_free(DAX_BIG));
+	EXPECT_EQ(-ENOTCONN, add_device(&self->r, fd, 0));
+	EXPECT_TRUE(is_free(DAX_SMALL));
+	close(fd);
+	close(self->r.fd);
+	rmdir(self->r.mnt);
+}
+
+/* --- Whose names are they? --- */
+
+static dev_t small_dev, big_dev;
+
+static dev_t dev_of(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		err(1, "%s", path);
+	return st.st_rdev;
+}
+
+/* A /dev that nobody else sees, with nothing in it. */
+static void own_dev(const struct raw *r)
+{
+	if (unshare(CLONE_NEWNS) ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", "/dev", "tmpfs", 0, NULL))
+		err(2, "mount namespace");
+}
+
+/* ... with another device in the place of DAX_BIG. */
+static void own_dev_with_small(const struct raw *r)
+{
+	own_dev(r);
+	if (mknod("/dev/" DAX_BIG, S_IFCHR | 0600, small_dev))
+		err(2, "mknod");
+}
+
+/* A server that has the mount in its own namespace would never see it end. */
+static void server_own_dev(const struct raw *r)
+{
+	own_dev(r);
+	if (umount2(r->mnt, MNT_DETACH))
+		err(2, "umount");
+}
+
+static void server_own_dev_with_small(const struct raw *r)
+{
+	own_dev_with_small(r);
+	if (umount2(r->mnt, MNT_DETACH))
+		err(2, "umount");
+}
+
+static int open_without_dev(const struct raw *r)
+{
+	own_dev(r);
+	return try_open(r, FIRST, O_RDWR);
+}
+
+static int open_with_wrong_dev(const struct raw *r)
+{
+	own_dev_with_small(r);
+	return try_open(r, FIRST, O_RDWR);
+}
+
+static int open_in_jail(const struct raw *r)
+{
+	int root = open(r->mnt, O_PATH | O_DIRECTORY);
+
+	if (mkdir(JAIL, 0755) || chroot(JAIL) || chdir("/"))
+		err(2, JAIL);
+	return openat(root, "f0", O_RDWR) < 0 ? -errno : 0;
+}
+
+TEST_F(rights, name_is_not_resolved_as_by_who_opens)
+{
+	static int (*const open_it[])(const struct raw *) = {
+		open_without_dev, open_with_wrong_dev, open_in_jail,
+	};
+	size_t i;
+
+	small_dev = dev_of("/dev/" DAX_SMALL);
+	start(self, NULL);
+	for (i = 0; i < ARRAY_LEN(open_it); i++) {
+		EXPECT_EQ(0, in_child(open_it[i], &self->r));
+		EXPECT_FALSE(is_free(DAX_BIG));
+		EXPECT_TRUE(is_free(DAX_SMALL));
+		/* from the beginning */
+		EXPECT_EQ(0, raw_stop(&self->r));
+		init_files(&self->r);
+		raw_start(&self->r, NULL);
+	}
+	rmdir(JAIL);
+}
+
+/* The server has another device where everybody else has DAX_BIG. */
+TEST_F(rights, name_is_resolved_as_by_the_server)
+{
+	small_dev = dev_of("/dev/" DAX_SMALL);
+	start(self, server_own_dev_with_small);
+	EXPECT_EQ(0, try_open(&self->r, FIRST, O_RDWR));
+	EXPECT_TRUE(is_free(DAX_BIG));
+	EXPECT_FALSE(is_free(DAX_SMALL));
+}
+
+TEST_F(rights, name_that_only_others_see)
+{
+	start(self, server_own_dev);
+	EXPECT_EQ(-ENOENT, try_open(&self->r, FIRST, O_RDWR));
+	EXPECT_TRUE(is_free(DAX_BIG));
+}
+
+static void enter_jail(const struct raw *r)
+{
+	mkdir(JAIL, 0755);
+	if (chroot(JAIL) || chdir("/") ||
+	    mknod("/device", S_IFCHR | 0600, big_dev))
+		err(2, JAIL);
+}
+
+TEST_F(rights, name_in_the_root_of_the_server)
+{
+	big_dev = dev_of("/dev/" DAX_BIG);
+	raw_set_dev(&self->r, 0, "/device");
+	start(self, enter_jail);
+	EXPECT_EQ(0, try_open(&self->r, FIRST, O_RDWR));
+	EXPECT_FALSE(is_free(DAX_BIG));
+	unlink(JAIL "/device");
+	rmdir(JAIL);
+}
+
+/* Nobody special, but for the one capability. */
+static void become_rawio_user(const struct raw *r)
+{
+	struct __user_cap_header_struct h = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct d[_LINUX_CAPABILITY_U32S_3] = {
+		{ .effective = 1U << CAP_SYS_RAWIO,
+		  .permitted = 1U << CAP_SYS_RAWIO },
+	};
+
+	if (prctl(PR_SET_KEEPCAPS, 1) || setgroups(0, NULL) || setgid(USER) ||
+	    setuid(USER) || syscall(SYS_capset, &h, d))
+		err(2, "capabilities");
+}
+
+TEST_F(rights, server_needs_access_to_the_device)
+{
+	start(self, become_rawio_user);
+	EXPECT_NE(0, self->r.s->kernel_flags & FUSE_DAX_FMAP);
+	ASSERT_EQ(0, chmod("/dev/" DAX_BIG, 0600));
+	EXPECT_EQ(-EACCES, try_open(&self->r, FIRST, O_RDWR));
+	ASSERT_EQ(0, chmod("/dev/" DAX_BIG, 0644));
+	EXPECT_EQ(-EACCES, try_open(&self->r, FIRST, O_RDONLY));
+	EXPECT_TRUE(is_free(DAX_BIG));
+	ASSERT_EQ(0, chmod("/dev/" DAX_BIG, 0666));
+	EXPECT_EQ(0, try_open(&self->r, FIRST, O_RDWR));
+	ASSERT_EQ(0, chmod("/dev/" DAX_BIG, 0600));
+}
+
+/* --- Who opens --- */
+
+static int become_user(void)
+{
+	return setgroups(0, NULL) || setgid(USER) || setuid(USER);
+}
+
+static int user_reads(const struct raw *r)
+{
+	return become_user() ? -EINVAL : try_open(r, FIRST, O_RDONLY);
+}
+
+static int user_writes(const struct raw *r)
+{
+	return become_user() ? -EINVAL : try_open(r, FIRST, O_WRONLY);
+}
+
+static int user_does_both(const struct raw *r)
+{
+	return become_user() ? -EINVAL : try_open(r, FIRST, O_RDWR);
+}
+
+/* The first of all opens is that of a user: all rights come from the server. */
+TEST_F(rights, user_opens_first)
+{
+	self->r.s->files[FIRST].mode = S_IFREG | 0666;
+	start(self, NULL);
+	EXPECT_EQ(0, in_child(user_does_both, &self->r));
+	EXPECT_FALSE(is_free(DAX_BIG));
+}
+
+TEST_F(rights, mode_of_a_file)
+{
+	static const struct {
+		mode_t mode;
+		uid_t uid;
+		gid_t gid;
+		int rd, wr, rdwr;
+	} cases[] = {
+		{ 0600, 0, 0, -EACCES, -EACCES, -EACCES },
+		{ 0644, 0, 0, 0, -EACCES, -EACCES },
+		{ 0622, 0, 0, -EACCES, 0, -EACCES },
+		{ 0666, 0, 0, 0, 0, 0 },
+		{ 0600, USER, 0, 0, 0, 0 },
+		{ 0400, USER, 0, 0, -EACCES, -EACCES },
+		{ 0066, USER, USER, -EACCES, -EACCES, -EACCES },
+		{ 0640, 0, USER, 0, -EACCES, -EACCES },
+	};
+	size_t i;
+
+	self->r.s->attr_valid = 0;
+	start(self, NULL);
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		volatile struct raw_file *f = &self->r.s->files[FIRST];
+
+		f->mode = S_IFREG | cases[i].mode;
+		f->uid = cases[i].uid;
+		f->gid = cases[i].gid;
+		EXPECT_EQ(cases[i].rd, in_child(user_reads, &self->r));
+		EXPECT_EQ(cases[i].wr, in_child(user_writes, &self->r));
+		EXPECT_EQ(cases[i].rdwr, in_child(user_does_both, &self->r));
+	}
+}
+
+static int write_own_memory(const void *p, uint8_t byte)
+{
+	int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	int ret = pwrite(fd, &byte, 1, (uintptr_t)p) == 1 ? 0 : -errno;
+
+	close(fd);
+	return ret;
+}
+
+FIXTURE(reader)
+{
+	struct raw r;
+	int fd;
+	uint8_t *p;
+};
+
+FIXTURE_SETUP(reader)
+{
+	int fd;
+
+	log_problems();
+	ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_FAMFS));
+	init_files(&self->r);
+	raw_start(&self->r, NULL);
+	fd = raw_open(&self->r, FIRST, O_RDWR);
+	ASSERT_LE(0, fd);
+	self->p = map_file(fd, 4 * MB, PROT_READ | PROT_WRITE, MAP_SHARED);
+	ASSERT_NE(NULL, self->p);
+	fill_pattern(self->p, 4 * MB, SEED, 0);
+	close(fd);
+	self->fd = raw_open(&self->r, FIRST, O_RDONLY);
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(reader)
+{
+	/* whatever has been tried: nothing has been written */
+	EXPECT_EQ(-1, check_pattern(self->p, 4 * MB, SEED, 0));
+	munmap(self->p, 4 * MB);
+	close(self->fd);
+	EXPECT_EQ(0, raw_stop(&self->r));
+	EXPECT_EQ(0, log_problems());
+}
+
+TEST_F(reader, can_not_write)
+{
+	EXPECT_EQ(-1, pwrite(self->fd, "x", 1, 0));
+	EXPECT_EQ(EBADF, errno);
+	EXPECT_EQ(NULL, map_file(self->fd, MB, PROT_WRITE, MAP_SHARED));
+	EXPECT_EQ(EACCES, errno);
+	EXPECT_EQ(NULL, map_file(self->fd, MB, PROT_READ | PROT_WRITE,
+				 MAP_SHARED));
+	EXPECT_EQ(EACCES, errno);
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, MB, PROT_READ | PROT_WRITE,
+				   MAP_SHARED_VALIDATE | MAP_SYNC, self->fd, 0));
+	EXPECT_EQ(EACCES, errno);
+}
+
+TEST_F(reader, can_not_make_a_mapping_writable)
+{
+	static const size_t skew[] = { 0, PAGE };	/* PMDs, pages */
+	struct fault f;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(skew); i++) {
+		uint8_t *q = map_at(4 * MB, PROT_READ, MAP_SHARED, self->fd, 0,
+				    PMD, skew[i]);
+
+		ASSERT_NE(NULL, q);
+		EXPECT_EQ(-1, check_pattern(q, 4 * MB, SEED, 0));
+		EXPECT_EQ(-1, mprotect(q, 4 * MB, PROT_READ | PROT_WRITE));
+		EXPECT_EQ(EACCES, errno);
+		EXPECT_EQ(-1, mprotect(q, PAGE, PROT_WRITE));
+		EXPECT_EQ(EACCES, errno);
+		/* nor through the back door */
+		EXPECT_EQ(-EIO, write_own_memory(q, 0));
+		EXPECT_TRUE(try_read(q, &f));
+		munmap(q, 4 * MB);
+	}
+}
+
+TEST_F(reader, private_copies_are_private)
+{
+	uint8_t *q = map_file(self->fd, 4 * MB, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE);
+	size_t i;
+
+	ASSERT_NE(NULL, q);
+	EXPECT_EQ(-1, check_pattern(q, 4 * MB, SEED, 0));
+	for (i = 0; i < 4 * MB; i += PAGE)
+		q[i]++;
+	EXPECT_EQ(0, write_own_memory(q + 1, 0));
+	munmap(q, 4 * MB);
+
+	q = map_file(self->fd, 4 * MB, PROT_READ, MAP_PRIVATE);
+	ASSERT_NE(NULL, q);
+	EXPECT_EQ(0, write_own_memory(q, q[0] + 1));
+	EXPECT_EQ(pattern(SEED, 0) + 1, q[0]);
+	EXPECT_EQ(0, mprotect(q, 4 * MB, PROT_READ | PROT_WRITE));
+	q[2 * MB]++;
+	munmap(q, 4 * MB);
+}
+
+TEST_F(reader, writer_can_not_read)
+{
+	int fd = raw_open(&self->r, FIRST, O_WRONLY);
+	char byte;
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-1, pread(fd, &byte, 1, 0));
+	EXPECT_EQ(EBADF, errno);
+	EXPECT_EQ(NULL, map_file(fd, MB, PROT_READ, MAP_SHARED));
+	EXPECT_EQ(EACCES, errno);
+	EXPECT_EQ(NULL, map_file(fd, MB, PROT_WRITE, MAP_SHARED));
+	EXPECT_EQ(EACCES, errno);
+	close(fd);
+}
+
+/* A mount that is read-only for some. */
+TEST_F(reader, read_only_bind_mount)
+{
+	char path[64];
+	int fd;
+
+	ASSERT_EQ(0, mkdir("/tmp/bind", 0755));
+	ASSERT_EQ(0, mount(self->r.mnt, "/tmp/bind", NULL, MS_BIND, NULL));
+	EXPECT_EQ(0, mount("none", "/tmp/bind", NULL,
+			   MS_BIND | MS_REMOUNT | MS_RDONLY, NULL));
+	snprintf(path, sizeof(path), "/tmp/bind/f%d", FIRST);
+	EXPECT_EQ(-1, open(path, O_RDWR));
+	EXPECT_EQ(EROFS, errno);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(NULL, map_file(fd, MB, PROT_WRITE, MAP_SHARED));
+	EXPECT_EQ(EACCES, errno);
+	close(fd);
+	EXPECT_EQ(0, umount2("/tmp/bind", 0));
+	rmdir("/tmp/bind");
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,763 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The size of a file is fixed: who tries to change it, and what comes of that. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <linux/fuse.h>
+
+#include "../../kselftest_harness.h"
+#include "raw.h"
+#include "util.h"
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+#define SIZE (8 * MB - 100)
+#define OTHER_SIZE (2 * MB)
+#define SEED 1
+
+/* The file, a second one, and one on the same memory as the first. */
+enum { FILE_0, OTHER, SAME };
+
+FIXTURE(size)
+{
+	struct raw r;
+	char path[64];
+	int fd, other;
+	uint8_t *p;
+};
+
+FIXTURE_VARIANT(size)
+{
+	uint64_t init_flags;
+};
+
+FIXTURE_VARIANT_ADD(size, plain) { };
+FIXTURE_VARIANT_ADD(size, atomic_o_trunc) {
+	.init_flags = FUSE_ATOMIC_O_TRUNC,
+};
+/* a server that asks for what would make the kernel the owner of the size */
+FIXTURE_VARIANT_ADD(size, all_caches) {
+	.init_flags = FUSE_ATOMIC_O_TRUNC | FUSE_WRITEBACK_CACHE |
+		      FUSE_AUTO_INVAL_DATA | FUSE_ASYNC_READ | FUSE_ASYNC_DIO |
+		      FUSE_PASSTHROUGH | FUSE_DIRECT_IO_ALLOW_MMAP |
+		      FUSE_HAS_INODE_DAX | FUSE_CACHE_SYMLINKS,
+};
+
+FIXTURE_SETUP(size)
+{
+	struct raw *r = &self->r;
+
+	log_problems();
+	ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_FAMFS));
+	raw_init(r);
+	r->s->init_flags |= variant->init_flags;
+	r->s->attr_valid = 0;
+	raw_set_dev(r, 0, "/dev/" DAX_BIG);
+	raw_set_file(r, FILE_0, 0, 2 * MB, SIZE);
+	raw_set_file(r, SAME, 0, 2 * MB, SIZE);
+	raw_set_file(r, OTHER, 0, 64 * MB, OTHER_SIZE);
+	raw_start(r, NULL);
+	snprintf(self->path, sizeof(self->path), "%s/f%d", r->mnt, FILE_0);
+	self->fd = raw_open(r, FILE_0, O_RDWR);
+	self->other = raw_open(r, OTHER, O_RDWR);
+	ASSERT_LE(0, self->fd);
+	ASSERT_LE(0, self->other);
+	self->p = map_file(self->fd, 8 * MB, PROT_READ | PROT_WRITE, MAP_SHARED);
+	ASSERT_NE(NULL, self->p);
+	fill_pattern(self->p, SIZE, SEED, 0);
+}
+
+FIXTURE_TEARDOWN(size)
+{
+	if (self->p)
+		munmap(self->p, 8 * MB);
+	close(self->fd);
+	close(self->other);
+	EXPECT_EQ(0, raw_stop(&self->r));
+	EXPECT_EQ(0, log_problems());
+}
+
+static bool rw_works(int fd, off_t off)
+{
+	static uint32_t value;
+	uint32_t seen = 0;
+
+	value++;
+	return pwrite(fd, &value, sizeof(value), off) == sizeof(value) &&
+	       pread(fd, &seen, sizeof(seen), off) == sizeof(seen) &&
+	       seen == value;
+}
+
+/* The file is what it was: its size, content, mapping. */
+static bool intact(FIXTURE_DATA(size) *self)
+{
+	struct fault f;
+	struct stat st;
+	uint8_t buf[64];
+
+	return !fstat(self->fd, &st) && st.st_size == SIZE &&
+	       try_read(self->p, &f) && try_write(self->p + SIZE - 1, &f) &&
+	       check_pattern(self->p, SIZE, SEED, 0) < 0 &&
+	       pread(self->fd, buf, 64, SIZE - 50) == 50 &&
+	       check_pattern(buf, 50, SEED, SIZE - 50) < 0;
+}
+
+/* Neither ours nor the server's: what arrives there. */
+static uint64_t changes(const struct raw *r)
+{
+	return raw_count(r, FUSE_SETATTR) + raw_count(r, FUSE_OPEN) +
+	       raw_count(r, FUSE_CREATE) + raw_count(r, FUSE_FALLOCATE) +
+	       raw_count(r, FUSE_COPY_FILE_RANGE) +
+	       raw_count(r, FUSE_COPY_FILE_RANGE_64) +
+	       raw_count(r, FUSE_WRITE) + raw_count(r, FUSE_READ);
+}
+
+TEST_F(size, truncate)
+{
+	static const off_t sizes[] = {
+		0, 1, PAGE, SIZE - 1, SIZE, SIZE + 1, 8 * MB, GB,
+	};
+	uint64_t before = changes(&self->r);
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(sizes); i++) {
+		EXPECT_EQ(-1, ftruncate(self->fd, sizes[i]));
+		EXPECT_EQ(EPERM, errno);
+		EXPECT_EQ(-1, truncate(self->path, sizes[i]));
+		EXPECT_EQ(EPERM, errno);
+	}
+	EXPECT_EQ(before, changes(&self->r));
+	EXPECT_TRUE(intact(self));
+}
+
+TEST_F(size, open_to_truncate)
+{
+	static const int flags[] = {
+		O_RDWR | O_TRUNC, O_WRONLY | O_TRUNC, O_RDONLY | O_TRUNC,
+		O_RDWR | O_TRUNC | O_APPEND, O_RDWR | O_TRUNC | O_DIRECT,
+		O_RDWR | O_TRUNC | O_CREAT,
+	};
+	uint64_t before = changes(&self->r);
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(flags); i++)
+		EXPECT_EQ(-EPERM, raw_open(&self->r, FILE_0, flags[i]));
+	/* a file whose map has not been fetched yet */
+	EXPECT_EQ(-EPERM, raw_open(&self->r, SAME, O_RDWR | O_TRUNC));
+	EXPECT_EQ(before, changes(&self->r));
+	EXPECT_EQ(2, raw_count(&self->r, FUSE_GET_FMAP));
+	EXPECT_TRUE(intact(self));
+}
+
+TEST_F(size, fallocate)
+{
+	static const int modes[] = {
+		0, FALLOC_FL_KEEP_SIZE,
+		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		FALLOC_FL_ZERO_RANGE,
+		FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+		FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE,
+		FALLOC_FL_UNSHARE_RANGE,
+		FALLOC_FL_UNSHARE_RANGE | FALLOC_FL_KEEP_SIZE,
+	};
+	uint64_t before = changes(&self->r);
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(modes); i++) {
+		EXPECT_EQ(-1, fallocate(self->fd, modes[i], 0, 2 * MB));
+		EXPECT_EQ(EOPNOTSUPP, errno);
+		EXPECT_EQ(-1, fallocate(self->fd, modes[i], 8 * MB, PAGE));
+		EXPECT_EQ(EOPNOTSUPP, errno);
+	}
+	EXPECT_EQ(-1, madvise(self->p, PAGE, MADV_REMOVE));
+	EXPECT_EQ(EOPNOTSUPP, errno);
+	EXPECT_EQ(before, changes(&self->r));
+	EXPECT_TRUE(intact(self));
+}
+
+static int copy_range(int in, off_t in_off, int out, off_t out_off, size_t len)
+{
+	return copy_file_range(in, &in_off, out, &out_off, len, 0) < 0 ? -errno :
+									  0;
+}
+
+TEST_F(size, copy_range)
+{
+	uint64_t before = changes(&self->r);
+	int mem = memfd_create("mem", MFD_CLOEXEC);
+
+	ASSERT_EQ(0, ftruncate(mem, MB));
+	EXPECT_EQ(-EOPNOTSUPP, copy_range(self->other, 0, self->fd, 0, PAGE));
+	EXPECT_EQ(-EOPNOTSUPP, copy_range(self->fd, 0, self->other, 0, PAGE));
+	EXPECT_EQ(-EOPNOTSUPP, copy_range(self->fd, 0, self->fd, MB, PAGE));
+	EXPECT_EQ(-EOPNOTSUPP, copy_range(self->fd, 0, self->fd, SIZE, PAGE));
+	/* between file systems nobody gets as far as that */
+	EXPECT_EQ(-EXDEV, copy_range(mem, 0, self->fd, 0, PAGE));
+	EXPECT_EQ(-EXDEV, copy_range(self->fd, 0, mem, 0, PAGE));
+	EXPECT_EQ(before, changes(&self->r));
+	EXPECT_TRUE(intact(self));
+	close(mem);
+}
+
+TEST_F(size, clone)
+{
+	struct file_clone_range range = {
+		.src_fd = self->other, .src_length = PAGE,
+	};
+	uint64_t before = changes(&self->r);
+
+	EXPECT_EQ(-1, ioctl(self->fd, FICLONE, self->other));
+	EXPECT_EQ(EOPNOTSUPP, errno);
+	EXPECT_EQ(-1, ioctl(self->fd, FICLONERANGE, &range));
+	EXPECT_EQ(EOPNOTSUPP, errno);
+	EXPECT_EQ(before, changes(&self->r));
+	EXPECT_TRUE(intact(self));
+}
+
+TEST_F(size, write_at_the_end)
+{
+	static const off_t beyond[] = { SIZE, SIZE + 1, 8 * MB, GB, 1L << 60 };
+	char buf[256];
+	struct iovec iov[2] = { { buf, 70 }, { buf + 70, 70 } };
+	size_t i;
+
+	fill_pattern(buf, 100, SEED, SIZE - 100);
+	EXPECT_EQ(100, pwrite(self->fd, buf, 100, SIZE - 100));
+	EXPECT_EQ(100, pwrite(self->fd, buf, 101, SIZE - 100));
+	EXPECT_EQ(100, pwrite(self->fd, buf, 256, SIZE - 100));
+	EXPECT_EQ(100, pwritev(self->fd, iov, 2, SIZE - 100));
+	EXPECT_EQ(1, pwrite(self->fd, buf + 99, 2, SIZE - 1));
+	for (i = 0; i < ARRAY_LEN(beyond); i++) {
+		EXPECT_EQ(-1, pwrite(self->fd, buf, 1, beyond[i]));
+		EXPECT_EQ(EFBIG, errno);
+		EXPECT_EQ(0, pwrite(self->fd, buf, 0, beyond[i]));
+		EXPECT_EQ(0, pread(self->fd, buf + 100, 1, beyond[i]));
+	}
+	/* who writes on and on gets there */
+	ASSERT_EQ(SIZE - 100, lseek(self->fd, SIZE - 100, SEEK_SET));
+	EXPECT_EQ(60, write(self->fd, buf, 60));
+	EXPECT_EQ(40, write(self->fd, buf + 60, 60));
+	EXPECT_EQ(-1, write(self->fd, buf, 60));
+	EXPECT_EQ(EFBIG, errno);
+	EXPECT_TRUE(intact(self));
+}
+
+/* The tail of the last page is not part of the file, but it is there. */
+TEST_F(size, write_into_the_last_page)
+{
+	char buf[256] = "";
+
+	memset(self->p + SIZE, 0x5a, 100);
+	fill_pattern(buf, 100, SEED, SIZE - 100);
+	EXPECT_EQ(100, pwrite(self->fd, buf, 256, SIZE - 100));
+	EXPECT_EQ(0x5a, self->p[SIZE]);
+	EXPECT_EQ(0x5a, self->p[SIZE + 99]);
+	EXPECT_TRUE(intact(self));
+}
+
+TEST_F(size, append)
+{
+	struct iovec iov = { "x", 1 };
+	int fd = raw_open(&self->r, FILE_0, O_RDWR | O_APPEND);
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-1, write(fd, "x", 1));
+	EXPECT_EQ(EFBIG, errno);
+	EXPECT_EQ(-1, pwrite(fd, "x", 1, 0));
+	EXPECT_EQ(EFBIG, errno);
+	EXPECT_EQ(0, write(fd, "x", 0));
+	EXPECT_EQ(-1, pwritev2(self->fd, &iov, 1, 0, RWF_APPEND));
+	EXPECT_EQ(EFBIG, errno);
+	close(fd);
+	EXPECT_TRUE(intact(self));
+}
+
+TEST_F(size, limit_of_the_process)
+{
+	struct rlimit old, lim;
+	char buf[256];
+
+	signal(SIGXFSZ, SIG_IGN);
+	ASSERT_EQ(0, getrlimit(RLIMIT_FSIZE, &old));
+	lim = old;
+	lim.rlim_cur = MB;
+	ASSERT_EQ(0, setrlimit(RLIMIT_FSIZE, &lim));
+	fill_pattern(buf, 256, SEED, MB - 100);
+	EXPECT_EQ(100, pwrite(self->fd, buf, 100, MB - 100));
+	EXPECT_EQ(100, pwrite(self->fd, buf, 256, MB - 100));
+	EXPECT_EQ(-1, pwrite(self->fd, buf, 1, MB));
+	EXPECT_EQ(EFBIG, errno);
+	EXPECT_EQ(-1, pwrite(self->fd, buf, 1, SIZE - 1));
+	EXPECT_EQ(EFBIG, errno);
+	/* reading and mapping have no limit */
+	EXPECT_EQ(1, pread(self->fd, buf, 1, SIZE - 1));
+	EXPECT_TRUE(try_write(self->p + SIZE - 1, NULL));
+	ASSERT_EQ(0, setrlimit(RLIMIT_FSIZE, &old));
+	EXPECT_TRUE(intact(self));
+}
+
+/* Write a byte as a user who is nobody special. Return: status of the child. */
+static int write_as_user(FIXTURE_DATA(size) *self)
+{
+	uint8_t byte = pattern(SEED, 5);
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (setgid(1000) || setuid(1000))
+			_exit(2);
+		_exit(pwrite(self->fd, &byte, 1, 5) == 1 ? 0 : 1);
+	}
+	return waitpid(pid, &status, 0) == pid ? status : -1;
+}
+
+static mode_t mode_of(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) ? 0 : st.st_mode & 07777;
+}
+
+TEST_F(size, setuid_bit)
+{
+	uint8_t byte = pattern(SEED, 5);
+
+	self->r.s->files[FILE_0].mode = S_IFREG | 06777;
+	ASSERT_EQ(06777, mode_of(self->fd));
+	/* root may keep it, and a store through a mapping is not noticed */
+	EXPECT_EQ(1, pwrite(self->fd, &byte, 1, 5));
+	self->p[5] = byte;
+	EXPECT_EQ(06777, mode_of(self->fd));
+	EXPECT_EQ(0, raw_count(&self->r, FUSE_SETATTR));
+
+	EXPECT_EQ(0, write_as_user(self));
+	EXPECT_EQ(0777, mode_of(self->fd));
+	EXPECT_EQ(1, raw_count(&self->r, FUSE_SETATTR));
+	EXPECT_EQ(0, write_as_user(self));
+	EXPECT_EQ(1, raw_count(&self->r, FUSE_SETATTR));
+	EXPECT_TRUE(intact(self));
+}
+
+/* Times belong to the server, too. */
+TEST_F(size, mtime_stays)
+{
+	uint8_t byte = pattern(SEED, 5);
+	struct stat before, after;
+
+	self->r.s->attr_valid = 3600;
+	ASSERT_EQ(0, fstat(self->fd, &before));
+	EXPECT_EQ(1000000000, before.st_mtime);
+	EXPECT_EQ(1, pwrite(self->fd, &byte, 1, 5));
+	EXPECT_TRUE(try_write(self->p, NULL));
+	EXPECT_EQ(0, fsync(self->fd));
+	ASSERT_EQ(0, fstat(self->fd, &after));
+	EXPECT_EQ(0, memcmp(&before.st_mtim, &after.st_mtim,
+			    sizeof(before.st_mtim)));
+	EXPECT_EQ(0, memcmp(&before.st_ctim, &after.st_ctim,
+			    sizeof(before.st_ctim)));
+	EXPECT_EQ(0, raw_count(&self->r, FUSE_SETATTR));
+}
+
+/* No access, in whatever way; and nobody else has noticed. */
+static bool is_stale(FIXTURE_DATA(size) *self)
+{
+	struct fault rd, wr;
+	char byte;
+
+	return !try_read(self->p, &rd) && rd.code == BUS_ADRERR &&
+	       !try_write(self->p + MB, &wr) && wr.code == BUS_ADRERR &&
+	       pread(self->fd, &byte, 1, 0) < 0 && errno == EIO &&
+	       pread(self->fd, &byte, 1, GB) < 0 && errno == EIO &&
+	       pwrite(self->fd, &byte, 1, 0) < 0 && errno == EIO &&
+	       pwrite(self->fd, &byte, 1, GB) < 0 && errno == EIO &&
+	       rw_works(self->other, MB);
+}
+
+TEST_F(size, server_says_another_size)
+{
+	static const off_t sizes[] = {
+		SIZE + 1, SIZE - 1, 8 * MB, SIZE - PAGE, PAGE, 1, 16 * MB,
+	};
+	struct stat st;
+	size_t i;
+	int fd;
+
+	for (i = 0; i < ARRAY_LEN(sizes); i++) {
+		self->r.s->files[FILE_0].size = sizes[i];
+		/* until it has been heard of, nothing happens */
+		EXPECT_TRUE(try_write(self->p, NULL));
+		EXPECT_EQ(0, stat(self->path, &st));
+		EXPECT_EQ(sizes[i], st.st_size);
+		EXPECT_TRUE(is_stale(self)) {
+			TH_LOG("size %jd", (intmax_t)sizes[i]);
+		}
+
+		raw_set_file(&self->r, FILE_0, 0, 2 * MB, sizes[i]);
+		fd = raw_open(&self->r, FILE_0, O_RDONLY);
+		ASSERT_LE(0, fd);
+		close(fd);
+		/* those who have had it open go on */
+		EXPECT_EQ(sizes[i], lseek(self->fd, 0, SEEK_END));
+		EXPECT_EQ(pattern(SEED, 0), self->p[0]);
+		EXPECT_TRUE(try_write(self->p + sizes[i] % (8 * MB) / 2, NULL));
+		EXPECT_EQ(-1, pwrite(self->fd, "x", 1, sizes[i]));
+		EXPECT_EQ(EFBIG, errno);
+	}
+	EXPECT_EQ(2 + ARRAY_LEN(sizes), raw_count(&self->r, FUSE_GET_FMAP));
+}
+
+/* A size that comes and goes: only a fresh map heals the file. */
+TEST_F(size, server_says_the_old_size_again)
+{
+	struct stat st;
+	int fd;
+
+	self->r.s->files[FILE_0].size = PAGE;
+	EXPECT_EQ(0, fstat(self->fd, &st));
+	EXPECT_TRUE(is_stale(self));
+	self->r.s->files[FILE_0].size = SIZE;
+	EXPECT_EQ(0, fstat(self->fd, &st));
+	EXPECT_TRUE(is_stale(self));
+	EXPECT_EQ(2, raw_count(&self->r, FUSE_GET_FMAP));
+	fd = raw_open(&self->r, FILE_0, O_RDONLY);
+	ASSERT_LE(0, fd);
+	close(fd);
+	EXPECT_EQ(3, raw_count(&self->r, FUSE_GET_FMAP));
+	EXPECT_TRUE(intact(self));
+}
+
+/* No fresh map can be had: the open fails, and the next one tries again. */
+TEST_F(size, no_fresh_map)
+{
+	volatile struct raw_reply *reply = &self->r.s->files[FILE_0].fmap;
+	struct stat st;
+	int fd;
+
+	self->r.s->files[FILE_0].size = 0;
+	EXPECT_EQ(0, fstat(self->fd, &st));
+	EXPECT_TRUE(is_stale(self));
+	reply->error = ENOENT;
+	EXPECT_EQ(-ENOENT, raw_open(&self->r, FILE_0, O_RDWR));
+	EXPECT_TRUE(is_stale(self));
+	reply->error = 0;
+	reply->len--;
+	EXPECT_EQ(-EINVAL, raw_open(&self->r, FILE_0, O_RDWR));
+	EXPECT_TRUE(is_stale(self));
+	/* onto the memory of another file */
+	raw_set_file(&self->r, FILE_0, 0, 60 * MB, 8 * MB);
+	EXPECT_EQ(-EBUSY, raw_open(&self->r, FILE_0, O_RDWR));
+	EXPECT_TRUE(is_stale(self));
+
+	raw_set_file(&self->r, FILE_0, 0, 2 * MB, SIZE);
+	fd = raw_open(&self->r, FILE_0, O_RDWR);
+	ASSERT_LE(0, fd);
+	close(fd);
+	EXPECT_TRUE(intact(self));
+}
+
+/* The fresh map may be of other memory: old mappings show that. */
+TEST_F(size, fresh_map_elsewhere)
+{
+	struct stat st;
+	int fd;
+
+	self->r.s->files[FILE_0].size = 4 * MB;
+	EXPECT_EQ(0, fstat(self->fd, &st));
+	raw_set_file(&self->r, FILE_0, 0, 128 * MB, 4 * MB);
+	fd = raw_open(&self->r, FILE_0, O_RDWR);
+	ASSERT_LE(0, fd);
+	fill_pattern(self->p, 4 * MB, SEED + 1, 0);
+	EXPECT_FALSE(try_read(self->p + 4 * MB, NULL));
+	close(fd);
+
+	/* what the file was is free, and has kept its content */
+	fd = raw_open(&self->r, SAME, O_RDWR);
+	ASSERT_LE(0, fd);
+	EXPECT_TRUE(rw_works(fd, MB));
+	munmap(self->p, 8 * MB);
+	self->p = map_file(fd, 8 * MB, PROT_READ, MAP_SHARED);
+	ASSERT_NE(NULL, self->p);
+	EXPECT_EQ(-1, check_pattern(self->p, MB, SEED, 0));
+	EXPECT_EQ(-1, check_pattern(self->p + MB + 4, SIZE - MB - 4, SEED,
+				    MB + 4));
+	close(fd);
+}
+
+static long faults(void)
+{
+	struct rusage ru;
+
+	getrusage(RUSAGE_SELF, &ru);
+	return ru.ru_minflt + ru.ru_majflt;
+}
+
+static void touch_all(FIXTURE_DATA(size) *self)
+{
+	size_t i;
+
+	for (i = 0; i < SIZE; i += PAGE)
+		(void)((volatile uint8_t *)self->p)[i];
+}
+
+TEST_F(size, notify_inval_inode)
+{
+	static const struct {
+		int64_t off, len;
+	} ranges[] = {
+		{ 0, 0 }, { 0, -1 }, { 0, PAGE }, { 2 * MB, 2 * MB }, { -1, 0 },
+		{ PAGE, 0 }, { SIZE, PAGE },
+	};
+	long before;
+	size_t i;
+
+	touch_all(self);
+	before = faults();
+	for (i = 0; i < ARRAY_LEN(ranges); i++) {
+		struct fuse_notify_inval_inode_out out = {
+			.ino = raw_node(&self->r, FILE_0),
+			.off = ranges[i].off, .len = ranges[i].len,
+		};
+
+		EXPECT_EQ(0, raw_notify(&self->r, FUSE_NOTIFY_INVAL_INODE, &out,
+					sizeof(out)));
+		touch_all(self);
+	}
+	/* one for each PMD if they had been unmapped even once */
+	EXPECT_GT(before + 4, faults());
+	EXPECT_TRUE(intact(self));
+	EXPECT_EQ(2, raw_count(&self->r, FUSE_GET_FMAP));
+}
+
+TEST_F(size, notify_store_and_retrieve)
+{
+	struct fuse_notify_retrieve_out get = {
+		.notify_unique = 1,
+		.nodeid = raw_node(&self->r, FILE_0),
+		.size = PAGE,
+	};
+	struct {
+		struct fuse_notify_store_out out;
+		char data[PAGE];
+	} store = {
+		.out.nodeid = get.nodeid,
+		.out.size = PAGE,
+	};
+
+	EXPECT_EQ(-EOPNOTSUPP, raw_notify(&self->r, FUSE_NOTIFY_STORE, &store,
+					  sizeof(store)));
+	/* this one would make the file longer */
+	store.out.offset = SIZE;
+	EXPECT_EQ(-EOPNOTSUPP, raw_notify(&self->r, FUSE_NOTIFY_STORE, &store,
+					  sizeof(store)));
+	EXPECT_EQ(-EOPNOTSUPP, raw_notify(&self->r, FUSE_NOTIFY_RETRIEVE, &get,
+					  sizeof(get)));
+	EXPECT_EQ(0, raw_count(&self->r, FUSE_NOTIFY_REPLY));
+	EXPECT_TRUE(intact(self));
+}
+
+static int prune(const struct raw *r, unsigned int i)
+{
+	struct {
+		struct fuse_notify_prune_out out;
+		uint64_t node;
+	} msg = { .out.count = 1, .node = raw_node(r, i) };
+
+	return raw_notify(r, FUSE_NOTIFY_PRUNE, &msg, sizeof(msg));
+}
+
+static int inval_entry(const struct raw *r, unsigned int i)
+{
+	struct {
+		struct fuse_notify_inval_entry_out out;
+		char name[3];
+	} msg = {
+		.out = { .parent = FUSE_ROOT_ID, .namelen = 2 },
+		.name = { 'f', '0' + i },
+	};
+
+	return raw_notify(r, FUSE_NOTIFY_INVAL_ENTRY, &msg, sizeof(msg.out) + 3);
+}
+
+static int delete_entry(const struct raw *r, unsigned int i)
+{
+	struct {
+		struct fuse_notify_delete_out out;
+		char name[3];
+	} msg = {
+		.out = { .parent = FUSE_ROOT_ID, .child = raw_node(r, i),
+			 .namelen = 2 },
+		.name = { 'f', '0' + i },
+	};
+
+	return raw_notify(r, FUSE_NOTIFY_DELETE, &msg, sizeof(msg.out) + 3);
+}
+
+/* An open file outlives its name. */
+TEST_F(size, notify_that_the_name_is_gone)
+{
+	int fd;
+
+	touch_all(self);
+	EXPECT_EQ(0, prune(&self->r, FILE_0));
+	EXPECT_TRUE(intact(self));
+	EXPECT_EQ(0, inval_entry(&self->r, FILE_0));
+	EXPECT_TRUE(intact(self));
+	/* by name it is the same file, with the map that it has */
+	fd = raw_open(&self->r, FILE_0, O_RDWR);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, delete_entry(&self->r, FILE_0));
+	EXPECT_TRUE(intact(self));
+	EXPECT_TRUE(rw_works(self->other, 0));
+	close(fd);
+	fd = raw_open(&self->r, FILE_0, O_RDWR);
+	ASSERT_LE(0, fd);
+	close(fd);
+	EXPECT_EQ(2, raw_count(&self->r, FUSE_GET_FMAP));
+	EXPECT_TRUE(intact(self));
+}
+
+static void close_file(FIXTURE_DATA(size) *self)
+{
+	munmap(self->p, 8 * MB);
+	self->p = NULL;
+	close(self->fd);
+	self->fd = -1;
+}
+
+/* A file that nobody has open, and is forgotten, gives up its memory. */
+TEST_F(size, pruned_file_is_forgotten)
+{
+	EXPECT_EQ(-EBUSY, raw_open(&self->r, SAME, O_RDWR));
+	close_file(self);
+	EXPECT_EQ(0, prune(&self->r, FILE_0));
+	self->fd = raw_open(&self->r, SAME, O_RDWR);
+	ASSERT_LE(0, self->fd);
+	EXPECT_TRUE(rw_works(self->fd, 0));
+	EXPECT_EQ(-EBUSY, raw_open(&self->r, FILE_0, O_RDWR));
+}
+
+/* A file that nobody has open is still there, with its map and its memory. */
+TEST_F(size, closed_file_keeps_its_map)
+{
+	struct stat st;
+	int fd;
+
+	EXPECT_EQ(0, stat(self->path, &st));
+	close_file(self);
+	fd = raw_open(&self->r, SAME, O_RDWR);
+	EXPECT_EQ(-EBUSY, fd);
+	if (fd >= 0)
+		close(fd);
+	self->fd = raw_open(&self->r, FILE_0, O_RDWR);
+	EXPECT_LE(0, self->fd);
+	/* one for each of the three files */
+	EXPECT_EQ(3, raw_count(&self->r, FUSE_GET_FMAP));
+}
+
+TEST_F(size, direct_io)
+{
+	int fd = raw_open(&self->r, FILE_0, O_RDWR | O_DIRECT);
+	uint8_t *buf = aligned_alloc(PAGE, MB);
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(MB, pread(fd, buf, MB, MB));
+	EXPECT_EQ(-1, check_pattern(buf, MB, SEED, MB));
+	fill_pattern(buf, MB, SEED + 1, MB);
+	ASSERT_EQ(MB, pwrite(fd, buf, MB, MB));
+	EXPECT_EQ(-1, check_pattern(self->p + MB, MB, SEED + 1, MB));
+	/* without any alignment, and to the end */
+	EXPECT_EQ(33, pread(fd, buf + 1, 33, 77));
+	EXPECT_EQ(-1, check_pattern(buf + 1, 33, SEED, 77));
+	EXPECT_EQ(7, pwrite(fd, buf, 100, SIZE - 7));
+	EXPECT_EQ(-1, pwrite(fd, buf, PAGE, 8 * MB));
+	EXPECT_EQ(EFBIG, errno);
+	free(buf);
+	close(fd);
+}
+
+/* What has been mapped by a read fault shows what is written afterwards. */
+TEST_F(size, write_under_a_mapping)
+{
+	static const size_t skew[] = { 0, PAGE };	/* PMDs, pages */
+	uint8_t *buf = malloc(SIZE);
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(skew); i++) {
+		uint8_t *q = map_at(SIZE, PROT_READ, MAP_SHARED, self->fd, 0,
+				    PMD, skew[i]);
+		long before = faults();
+
+		ASSERT_NE(NULL, q);
+		EXPECT_EQ(-1, check_pattern(q, SIZE, SEED + i, 0));
+		EXPECT_EQ(skew[i] != 0, faults() - before > 1000);
+		fill_pattern(buf, SIZE, SEED + i + 1, 0);
+		before = faults();
+		ASSERT_EQ(SIZE, pwrite(self->fd, buf, SIZE, 0));
+		EXPECT_EQ(-1, check_pattern(q, SIZE, SEED + i + 1, 0));
+		/* and nothing had to be mapped again */
+		EXPECT_GT(4, faults() - before);
+		munmap(q, SIZE);
+	}
+	free(buf);
+}
+
+/* What the reply to an open says about caching is of no interest. */
+TEST_F(size, flags_in_the_reply_to_open)
+{
+	static const uint32_t flags[] = {
+		0, FOPEN_DIRECT_IO, FOPEN_KEEP_CACHE,
+		FOPEN_PARALLEL_DIRECT_WRITES, FOPEN_PASSTHROUGH, FOPEN_NOFLUSH,
+		FOPEN_CACHE_DIR, FOPEN_DIRECT_IO | FOPEN_PARALLEL_DIRECT_WRITES,
+		FOPEN_DIRECT_IO | FOPEN_KEEP_CACHE | FOPEN_PASSTHROUGH |
+		FOPEN_PARALLEL_DIRECT_WRITES | FOPEN_NOFLUSH,
+	};
+	int fds[ARRAY_LEN(flags)];
+	struct statx stx;
+	size_t i;
+
+	/* open together: elsewhere, some of them exclude each other */
+	for (i = 0; i < ARRAY_LEN(flags); i++) {
+		self->r.s->files[FILE_0].open_flags = flags[i];
+		fds[i] = raw_open(&self->r, FILE_0, O_RDWR);
+		ASSERT_LE(0, fds[i]);
+	}
+	for (i = 0; i < ARRAY_LEN(flags); i++) {
+		uint8_t *q = map_file(fds[i], SIZE, PROT_READ | PROT_WRITE,
+				      MAP_SHARED);
+		uint8_t byte;
+
+		ASSERT_NE(NULL, q);
+		self->p[i] = 100 + i;
+		EXPECT_EQ(1, pread(fds[i], &byte, 1, i));
+		EXPECT_EQ(100 + i, byte);
+		byte = pattern(SEED, i);
+		EXPECT_EQ(1, pwrite(fds[i], &byte, 1, i));
+		EXPECT_EQ(byte, q[i]);
+		EXPECT_EQ(-1, pwrite(fds[i], &byte, 1, SIZE));
+		EXPECT_EQ(EFBIG, errno);
+		EXPECT_EQ(0, statx(fds[i], "", AT_EMPTY_PATH, STATX_BASIC_STATS,
+				   &stx));
+		EXPECT_NE(0, stx.stx_attributes & STATX_ATTR_DAX);
+		munmap(q, SIZE);
+		close(fds[i]);
+	}
+	EXPECT_EQ(0, raw_count(&self->r, FUSE_READ));
+	EXPECT_EQ(0, raw_count(&self->r, FUSE_WRITE));
+	EXPECT_EQ(2, raw_count(&self->r, FUSE_GET_FMAP));
+	EXPECT_TRUE(intact(self));
+}
+
+TEST_HARNESS_MAIN
