@@ -33,7 +33,7 @@ kernel:
 	@scripts/build.sh $(PROFILE)
 
 fuzz:
-	@scripts/packages.sh git xz-utils && scripts/source.sh && scripts/series.sh compose
+	@scripts/packages.sh git xz-utils clang libclang-rt-14-dev && scripts/source.sh && scripts/series.sh compose
 	@scripts/fuzz.sh '$(SECONDS)'
 
 check:

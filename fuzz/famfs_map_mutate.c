@@ -30,7 +30,7 @@ union item {
  * struct reply - the reply that is being changed
  * @h: its header
  * @items: what follows
- * @n: number of items
+ * @n: number of items, at least 1
  * @max: items that there may be
  * @strips: those of the items that are strips
  * @nstrips: number of strips
@@ -305,8 +305,6 @@ static void repair(struct reply *r)
 	h->fmap_version = FAMFS_FMAP_VERSION;
 	h->ext_type %= 2;
 	h->reserved = h->reserved0 = h->reserved1 = 0;
-	if (!r->n)
-		r->n = 1;
 	r->nstrips = 0;
 	if (h->ext_type == FUSE_FAMFS_EXT_SIMPLE)
 		end = repair_simple(r);
@@ -514,7 +512,7 @@ static void change(struct reply *r)
 	case 10 ... 11: insert_items(r); break;
 	case 12 ... 13: remove_items(r); break;
 	case 14: swap_items(r); break;
-	default: change_neighbour(r); break;
+	default: r->h.ext_type ^= 1; break;
 	}
 }
 
