@@ -104,8 +104,7 @@ static void rnd_seed(const u8 *buf, size_t len)
 	rnd_state |= 1;
 }
 
-static void __attribute__((noreturn, format(printf, 1, 2)))
-fail(const char *fmt, ...)
+static void __noreturn __printf(1, 2) fail(const char *fmt, ...)
 {
 	va_list args;
 

@@ -68,7 +68,7 @@ static u64 rnd_small(u64 max)
 {
 	u64 val = 1 + rnd(1ULL << rnd(64));
 
-	return val <= max ? val : 1 + rnd(one_in(4) ? max : min(max, (u64)4));
+	return val <= max ? val : 1 + rnd(one_in(4) ? max : min_t(u64, max, 4));
 }
 
 /* A number that is likely to be a limit of something. */
@@ -77,34 +77,50 @@ static u64 rnd_edge(void)
 	u64 val = 1ULL << rnd(64);
 
 	switch (rnd(6)) {
-	case 0: return val - 1;
-	case 1: return val + 1;
-	case 2: return -val;
-	case 3: return -(val * PAGE_SIZE);
-	case 4: return rnd(~0ULL);
-	default: return val;
+	case 0:
+		return val - 1;
+	case 1:
+		return val + 1;
+	case 2:
+		return -val;
+	case 3:
+		return -(val * PAGE_SIZE);
+	case 4:
+		return rnd(~0ULL);
+	default:
+		return val;
 	}
 }
 
 static u64 rnd_len(void)
 {
 	switch (rnd(8)) {
-	case 0: return PAGE_SIZE << rnd(50);
-	case 1: return PAGE_SIZE * rnd_small(1ULL << 50);
-	case 2: return PAGE_SIZE * rnd_small(1ULL << 32);
-	case 3: return PAGE_SIZE * 512 * rnd_small(64);
-	case 4: return PAGE_SIZE;
-	default: return PAGE_SIZE * rnd_small(64);
+	case 0:
+		return PAGE_SIZE << rnd(50);
+	case 1:
+		return PAGE_SIZE * rnd_small(1ULL << 50);
+	case 2:
+		return PAGE_SIZE * rnd_small(1ULL << 32);
+	case 3:
+		return PAGE_SIZE * 512 * rnd_small(64);
+	case 4:
+		return PAGE_SIZE;
+	default:
+		return PAGE_SIZE * rnd_small(64);
 	}
 }
 
 static u64 rnd_off(void)
 {
 	switch (rnd(6)) {
-	case 0: return PAGE_SIZE << rnd(51);
-	case 1: return PAGE_SIZE * rnd(1ULL << 51);
-	case 2: return PAGE_SIZE * rnd(1ULL << 32);
-	default: return PAGE_SIZE * rnd(256);
+	case 0:
+		return PAGE_SIZE << rnd(51);
+	case 1:
+		return PAGE_SIZE * rnd(1ULL << 51);
+	case 2:
+		return PAGE_SIZE * rnd(1ULL << 32);
+	default:
+		return PAGE_SIZE * rnd(256);
 	}
 }
 
@@ -113,9 +129,12 @@ static u32 rnd_chunk(void)
 	u64 top = (1ULL << 32) / PAGE_SIZE;
 
 	switch (rnd(4)) {
-	case 0: return PAGE_SIZE << rnd(32 - PAGE_SHIFT);
-	case 1: return PAGE_SIZE * (1 + rnd(top - 1));
-	default: return PAGE_SIZE * rnd_small(top - 1);
+	case 0:
+		return PAGE_SIZE << rnd(32 - PAGE_SHIFT);
+	case 1:
+		return PAGE_SIZE * (1 + rnd(top - 1));
+	default:
+		return PAGE_SIZE * rnd_small(top - 1);
 	}
 }
 
@@ -174,7 +193,7 @@ static void repair_nbytes(struct fuse_famfs_iext *ext, union item *strips,
 	if (!last)
 		ext->ie_nbytes -= ext->ie_nbytes % PAGE_SIZE;
 	if (!ext->ie_nbytes)
-		ext->ie_nbytes = min((u64)PAGE_SIZE, cap);
+		ext->ie_nbytes = min_t(u64, PAGE_SIZE, cap);
 }
 
 static u64 repair_simple(struct reply *r)
@@ -255,7 +274,7 @@ static void move_to_end(struct reply *r, u32 i)
 		const struct fuse_famfs_simple_ext *t = r->strips[j];
 
 		if (j != i && t->se_devindex == s->se_devindex)
-			end = max(end, (u64)(t->se_offset + t->se_len));
+			end = max_t(u64, end, t->se_offset + t->se_len);
 	}
 	if (end + s->se_len > end)
 		s->se_offset = end;
@@ -304,7 +323,9 @@ static void repair(struct reply *r)
 	h->file_type %= 3;
 	h->fmap_version = FAMFS_FMAP_VERSION;
 	h->ext_type %= 2;
-	h->reserved = h->reserved0 = h->reserved1 = 0;
+	h->reserved = 0;
+	h->reserved0 = 0;
+	h->reserved1 = 0;
 	r->nstrips = 0;
 	if (h->ext_type == FUSE_FAMFS_EXT_SIMPLE)
 		end = repair_simple(r);
@@ -351,7 +372,10 @@ static void fill_interleave(struct reply *r)
 static void generate(struct reply *r)
 {
 	memset(&r->h, 0, sizeof(r->h));
-	r->n = rnd_small(one_in(8) ? r->max : min(r->max, 12U));
+	if (r->max > MANY_STRIPS || one_in(8))
+		r->n = 1 + rnd(r->max);
+	else
+		r->n = rnd_small(min(r->max, 12U));
 	r->h.ext_type = rnd(2);
 	if (r->h.ext_type == FUSE_FAMFS_EXT_SIMPLE)
 		fill_simple(r);
@@ -371,37 +395,71 @@ static void change_size(struct reply *r)
 	u64 *size = &r->h.file_size;
 
 	switch (rnd(6)) {
-	case 0: *size = 0; break;
-	case 1: *size = rnd_edge(); break;
-	case 2: *size += 1 - rnd(3); break;
-	case 3: *size += PAGE_SIZE - PAGE_SIZE * rnd(3); break;
-	case 4: *size = 1 + rnd(*size); break;
-	default: *size = ~0ULL; break;
+	case 0:
+		*size = 0;
+		break;
+	case 1:
+		*size = rnd_edge();
+		break;
+	case 2:
+		*size += 1 - rnd(3);
+		break;
+	case 3:
+		*size += PAGE_SIZE - PAGE_SIZE * rnd(3);
+		break;
+	case 4:
+		*size = 1 + rnd(*size);
+		break;
+	default:
+		*size = ~0ULL;
+		break;
 	}
 }
 
 static void change_header(struct reply *r)
 {
 	switch (rnd(12)) {
-	case 0: r->h.file_type = rnd(one_in(2) ? 4 : 256); break;
-	case 1: r->h.reserved = 1 << rnd(8); break;
-	case 2: r->h.fmap_version = rnd_edge(); break;
-	case 3: r->h.ext_type = one_in(4) ? rnd_edge() : rnd(3); break;
-	case 4: r->h.nextents = rnd_edge(); break;
-	case 5: r->h.nextents += 1 - rnd(3); break;
-	case 6: r->h.reserved0 = 1U << rnd(32); break;
-	case 7: r->h.reserved1 = 1ULL << rnd(64); break;
-	default: change_size(r); break;
+	case 0:
+		r->h.file_type = rnd(one_in(2) ? 4 : 256);
+		break;
+	case 1:
+		r->h.reserved = 1 << rnd(8);
+		break;
+	case 2:
+		r->h.fmap_version = rnd_edge();
+		break;
+	case 3:
+		r->h.ext_type = one_in(4) ? rnd_edge() : rnd(3);
+		break;
+	case 4:
+		r->h.nextents = rnd_edge();
+		break;
+	case 5:
+		r->h.nextents += 1 - rnd(3);
+		break;
+	case 6:
+		r->h.reserved0 = 1U << rnd(32);
+		break;
+	case 7:
+		r->h.reserved1 = 1ULL << rnd(64);
+		break;
+	default:
+		change_size(r);
+		break;
 	}
 }
 
 static u64 nudge(u64 val)
 {
 	switch (rnd(4)) {
-	case 0: return val + 1 - rnd(3);
-	case 1: return val + PAGE_SIZE * (1 - rnd(3));
-	case 2: return val ^ 1ULL << rnd(64);
-	default: return rnd_edge();
+	case 0:
+		return val + 1 - rnd(3);
+	case 1:
+		return val + PAGE_SIZE * (1 - rnd(3));
+	case 2:
+		return val ^ 1ULL << rnd(64);
+	default:
+		return rnd_edge();
 	}
 }
 
@@ -424,14 +482,30 @@ static void change_strip(struct reply *r)
 	struct fuse_famfs_simple_ext *s = &any_item(r)->strip;
 
 	switch (rnd(8)) {
-	case 0: s->se_devindex = rnd_dev(); break;
-	case 1: s->se_devindex = one_in(2) ? NR_DEVS : rnd_edge(); break;
-	case 2: s->reserved = 1U << rnd(32); break;
-	case 3: s->se_offset = rnd_off(); break;
-	case 4: s->se_offset = nudge(s->se_offset); break;
-	case 5: s->se_len = rnd_len(); break;
-	case 6: s->se_len = nudge(s->se_len); break;
-	default: change_neighbour(r); break;
+	case 0:
+		s->se_devindex = rnd_dev();
+		break;
+	case 1:
+		s->se_devindex = one_in(2) ? NR_DEVS : rnd_edge();
+		break;
+	case 2:
+		s->reserved = 1U << rnd(32);
+		break;
+	case 3:
+		s->se_offset = rnd_off();
+		break;
+	case 4:
+		s->se_offset = nudge(s->se_offset);
+		break;
+	case 5:
+		s->se_len = rnd_len();
+		break;
+	case 6:
+		s->se_len = nudge(s->se_len);
+		break;
+	default:
+		change_neighbour(r);
+		break;
 	}
 }
 
@@ -442,14 +516,30 @@ static void change_iext(struct reply *r)
 						  &any_item(r)->ext;
 
 	switch (rnd(8)) {
-	case 0: ext->ie_nstrips = rnd_small(r->n); break;
-	case 1: ext->ie_nstrips += 1 - rnd(3); break;
-	case 2: ext->ie_nstrips = rnd_edge(); break;
-	case 3: ext->ie_chunk_size = rnd_chunk(); break;
-	case 4: ext->ie_chunk_size = nudge(ext->ie_chunk_size); break;
-	case 5: ext->ie_nbytes = 0; break;
-	case 6: ext->ie_nbytes = nudge(ext->ie_nbytes); break;
-	default: ext->reserved = 1ULL << rnd(64); break;
+	case 0:
+		ext->ie_nstrips = rnd_small(r->n);
+		break;
+	case 1:
+		ext->ie_nstrips += 1 - rnd(3);
+		break;
+	case 2:
+		ext->ie_nstrips = rnd_edge();
+		break;
+	case 3:
+		ext->ie_chunk_size = rnd_chunk();
+		break;
+	case 4:
+		ext->ie_chunk_size = nudge(ext->ie_chunk_size);
+		break;
+	case 5:
+		ext->ie_nbytes = 0;
+		break;
+	case 6:
+		ext->ie_nbytes = nudge(ext->ie_nbytes);
+		break;
+	default:
+		ext->reserved = 1ULL << rnd(64);
+		break;
 	}
 }
 
@@ -504,15 +594,33 @@ static void swap_items(struct reply *r)
 static void change(struct reply *r)
 {
 	switch (rnd(16)) {
-	case 0 ... 1: change_header(r); break;
-	case 2: change_size(r); break;
-	case 3 ... 5: change_strip(r); break;
-	case 6 ... 8: change_iext(r); break;
-	case 9: change_lens(r); break;
-	case 10 ... 11: insert_items(r); break;
-	case 12 ... 13: remove_items(r); break;
-	case 14: swap_items(r); break;
-	default: r->h.ext_type ^= 1; break;
+	case 0 ... 1:
+		change_header(r);
+		break;
+	case 2:
+		change_size(r);
+		break;
+	case 3 ... 5:
+		change_strip(r);
+		break;
+	case 6 ... 8:
+		change_iext(r);
+		break;
+	case 9:
+		change_lens(r);
+		break;
+	case 10 ... 11:
+		insert_items(r);
+		break;
+	case 12 ... 13:
+		remove_items(r);
+		break;
+	case 14:
+		swap_items(r);
+		break;
+	default:
+		r->h.ext_type ^= 1;
+		break;
 	}
 }
 
@@ -521,7 +629,7 @@ static bool load(struct reply *r, const u8 *data, size_t size)
 {
 	if (size < sizeof(r->h) + sizeof(*r->items))
 		return false;
-	r->n = min((size - sizeof(r->h)) / sizeof(*r->items), (size_t)r->max);
+	r->n = min_t(size_t, (size - sizeof(r->h)) / sizeof(*r->items), r->max);
 	memcpy(&r->h, data, sizeof(r->h));
 	memcpy(r->items, data + sizeof(r->h), r->n * sizeof(*r->items));
 	return true;
@@ -547,7 +655,7 @@ static u32 rnd_max_items(void)
 {
 	if (one_in(64))
 		return MAX_ITEMS;
-	return one_in(8) ? 100 : 16;
+	return one_in(8) ? MANY_STRIPS : 16;
 }
 
 size_t LLVMFuzzerCustomMutator(u8 *data, size_t size, size_t max,
@@ -560,9 +668,9 @@ size_t LLVMFuzzerCustomMutator(u8 *data, size_t size, size_t max,
 	if (max < sizeof(r.h) + 2 * sizeof(*r.items) ||
 	    (size < 512 && one_in(8)))
 		return LLVMFuzzerMutate(data, size, max);
-	r.max = min((max - sizeof(r.h)) / sizeof(*r.items),
-		    (size_t)rnd_max_items());
-	if (one_in(32) || !load(&r, data, size))
+	r.max = min_t(size_t, (max - sizeof(r.h)) / sizeof(*r.items),
+		      rnd_max_items());
+	if (one_in(r.max > MANY_STRIPS ? 4 : 32) || !load(&r, data, size))
 		generate(&r);
 	else
 		do

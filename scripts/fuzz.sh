@@ -48,6 +48,7 @@ cc -fsanitize=fuzzer "$out/famfs_map.o" "$out/fuzz.o" "$out/mutate.o" \
 	-o "$out/famfs_map_fuzz"
 cc fuzz/famfs_map_seeds.c -o "$out/famfs_map_seeds"
 
+rm -rf "$out/seeds"
 mkdir -p "$out/seeds" "$out/corpus"
 "$out/famfs_map_seeds" "$out/seeds"
 status=0
