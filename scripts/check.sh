@@ -42,12 +42,17 @@ if comm -23 build/check-series.txt build/check-base.txt | grep .; then
 	status=1
 fi
 
-echo "checkpatch --strict"
 scripts/series.sh export > /dev/null || exit 1
 for mail in build/series/*.patch; do
 	case $mail in */0000-*) continue ;; esac
 	(cd $linux && scripts/checkpatch.pl --strict --quiet --no-summary \
 		--ignore FILE_PATH_CHANGES,BAD_SIGN_OFF,FROM_SIGN_OFF_MISMATCH \
-		"../../$mail") || status=1
+		"../../$mail")
+done > build/checkpatch.txt 2> /dev/null
+for kind in ERROR WARNING CHECK; do
+	echo "checkpatch --strict: $(grep -c "^$kind:" build/checkpatch.txt) of kind $kind"
 done
+if grep -A 2 '^ERROR:' build/checkpatch.txt; then
+	status=1
+fi
 exit $status
