@@ -13,7 +13,7 @@ debug) config='config/plain.config config/debug.config' ;;
 esac
 
 scripts/packages.sh bc bison busybox-static ccache cpio flex gcc git libc6-dev \
-	libelf-dev libfuse3-dev libssl-dev make pkg-config qemu-system-x86 xz-utils
+	libelf-dev libfuse3-dev libssl-dev make pkg-config qemu-system-x86 rsync xz-utils
 scripts/source.sh
 scripts/series.sh compose
 
