@@ -389,6 +389,20 @@ static bool model_uniform(const struct model *m)
 
 /* Comparison of a map and the model */
 
+/* The part of the range that starts at @off. */
+static bool resolve_rest(const struct famfs_map *map, u64 off,
+			 struct famfs_range *r)
+{
+	if (!famfs_map_resolve(map, off, r))
+		return false;
+	if (off < r->pos || off - r->pos >= r->len)
+		fail("%#" PRIx64 ": not in %#" PRIx64 " + %#" PRIx64, off,
+		     r->pos, r->len);
+	r->off += off - r->pos;
+	r->len -= off - r->pos;
+	return true;
+}
+
 static void check_offset(const struct model *m, const struct famfs_map *map,
 			 u64 off)
 {
@@ -398,7 +412,7 @@ static void check_offset(const struct model *m, const struct famfs_map *map,
 	struct model_place p;
 	u64 back = 0;
 
-	found = famfs_map_resolve(map, off, &r);
+	found = resolve_rest(map, off, &r);
 	if (found != want)
 		fail("%#" PRIx64 ": resolved %d, size %#" PRIx64, off, found,
 		     m->size);
@@ -511,7 +525,7 @@ static void check_walk(const struct model *m, const struct famfs_map *map,
 
 	while (steps-- && off < m->size) {
 		check_offset(m, map, off);
-		if (!famfs_map_resolve(map, off, &r))
+		if (!resolve_rest(map, off, &r))
 			fail("%#" PRIx64 ": resolved once, but not again", off);
 		off += r.len;
 		check_offset(m, map, off - 1);

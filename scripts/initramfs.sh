@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes build/initramfs.cpio: busybox, our scripts, and the static programs in
-# build/selftests.
+# Makes build/initramfs.cpio: busybox, our scripts, and the static programs and
+# what else is in build/selftests.
 set -eu
 build=${BUILD:-build}
 root=$build/root
@@ -9,8 +9,6 @@ mkdir -p "$root/bin" "$root/tests"
 cp /bin/busybox "$root/bin/"
 cp guest/init "$root/init"
 cp guest/*.sh "$root/tests/"
-for f in "$build"/selftests/*; do
-	[ -x "$f" ] && cp "$f" "$root/tests/"
-done
+cp "$build"/selftests/* "$root/tests/"
 (cd "$root" && find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet) \
 	> "$build/initramfs.cpio"

@@ -49,8 +49,8 @@ static struct fsdev *to_fsdev(struct dev_dax *dev_dax)
  * Clamp @nr_pages from @pgoff to what is in one range. Return: the pages, and
  * the physical address of the first in @phys; -ERANGE beyond the device.
  */
-static long fsdev_contiguous(struct dev_dax *dev_dax, pgoff_t pgoff,
-			     long nr_pages, phys_addr_t *phys)
+static noinline long fsdev_contiguous(struct dev_dax *dev_dax, pgoff_t pgoff,
+				      long nr_pages, phys_addr_t *phys)
 {
 	int i;
 
@@ -72,7 +72,8 @@ static long fsdev_contiguous(struct dev_dax *dev_dax, pgoff_t pgoff,
  * Clamp @nr_pages from @pgoff to what comes before the next failed page.
  * Return: the pages, -EHWPOISON if the first one has failed.
  */
-static long fsdev_healthy(struct fsdev *fsdev, pgoff_t pgoff, long nr_pages)
+static noinline long fsdev_healthy(struct fsdev *fsdev, pgoff_t pgoff,
+				   long nr_pages)
 {
 	MA_STATE(mas, &fsdev->failed, pgoff, pgoff);
 
@@ -97,9 +98,14 @@ static long fsdev_direct_access(struct dax_device *dax_dev, pgoff_t pgoff,
 		return -ENXIO;
 	fsdev = to_fsdev(dev_dax);
 
-	nr_pages = fsdev_contiguous(dev_dax, pgoff, nr_pages, &phys);
-	if (nr_pages <= 0)
-		return nr_pages;
+	/* as bytes, they have to fit; almost always they are all in one range */
+	nr_pages = min(nr_pages, INT_MAX);
+	phys = dax_pgoff_to_phys(dev_dax, pgoff, PFN_PHYS(nr_pages));
+	if (unlikely(phys == (phys_addr_t)-1)) {
+		nr_pages = fsdev_contiguous(dev_dax, pgoff, nr_pages, &phys);
+		if (nr_pages <= 0)
+			return nr_pages;
+	}
 
 	if (unlikely(!mtree_empty(&fsdev->failed) ||
 		     READ_ONCE(fsdev->all_failed))) {
@@ -112,7 +118,7 @@ static long fsdev_direct_access(struct dax_device *dax_dev, pgoff_t pgoff,
 	}
 
 	if (kaddr)
-		*kaddr = page_address(pfn_to_page(PHYS_PFN(phys)));
+		*kaddr = phys_to_virt(phys);
 	if (pfn)
 		*pfn = PHYS_PFN(phys);
 	return nr_pages;

@@ -21,9 +21,9 @@
  * The map is used under one of i_rwsem and invalidate_lock and changed under
  * both, exclusively. A file whose bit FUSE_I_FAMFS_STALE is set may not be
  * accessed; who sets it takes invalidate_lock afterwards, so that no fault has
- * missed it. Reads and writes test it within dax_read_lock(), so that kill_dax()
- * waits for those that have missed it. The fault path takes no other lock, and
- * allocates nothing beyond what fs/dax.c does.
+ * missed it. dax_iomap_rw() gets the map within dax_read_lock(), so kill_dax()
+ * waits for reads and writes that have missed it. The fault path takes no other
+ * lock, and allocates nothing beyond what fs/dax.c does.
  */
 #include "fuse_i.h"
 #include "famfs.h"
@@ -63,12 +63,13 @@ static int famfs_fuse_iomap_begin(struct inode *inode, loff_t pos,
 	if (unlikely(!famfs_map_resolve(map, pos, &range)))
 		return -EIO;
 
-	/* ->flags stay 0: memory that is there, not new, not shared */
+	/* memory that is there, not new, not shared: no fault has to be seen */
 	dev = range.dev;
 	iomap->type = IOMAP_MAPPED;
+	iomap->flags = IOMAP_F_FAULT_AROUND;
 	iomap->dax_dev = dev->dax_dev;
 	iomap->addr = range.off;
-	iomap->offset = pos;
+	iomap->offset = range.pos;
 	iomap->length = range.len;
 	return 0;
 }
@@ -76,17 +77,6 @@ static int famfs_fuse_iomap_begin(struct inode *inode, loff_t pos,
 static const struct iomap_ops famfs_iomap_ops = {
 	.iomap_begin = famfs_fuse_iomap_begin,
 };
-
-static ssize_t famfs_rw(struct kiocb *iocb, struct iov_iter *iter)
-{
-	ssize_t ret;
-	int id;
-
-	id = dax_read_lock();
-	ret = dax_iomap_rw(iocb, iter, &famfs_iomap_ops);
-	dax_read_unlock(id);
-	return ret;
-}
 
 static ssize_t famfs_read_locked(struct kiocb *iocb, struct iov_iter *to)
 {
@@ -101,7 +91,7 @@ static ssize_t famfs_read_locked(struct kiocb *iocb, struct iov_iter *to)
 		return 0;
 	iov_iter_truncate(to, size - iocb->ki_pos);
 	count -= iov_iter_count(to);
-	ret = famfs_rw(iocb, to);
+	ret = dax_iomap_rw(iocb, to, &famfs_iomap_ops);
 	iov_iter_reexpand(to, iov_iter_count(to) + count);
 	return ret;
 }
@@ -163,7 +153,7 @@ static ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 		return -EAGAIN;
 	ret = famfs_write_checks(iocb, from);
 	if (ret > 0)
-		ret = famfs_rw(iocb, from);
+		ret = dax_iomap_rw(iocb, from, &famfs_iomap_ops);
 	inode_unlock(inode);
 	if (ret > 0)
 		ret = generic_write_sync(iocb, ret);
@@ -192,11 +182,13 @@ static vm_fault_t famfs_fault(struct vm_fault *vmf)
 	return famfs_huge_fault(vmf, 0);
 }
 
+/*
+ * Nobody wants to know of the first write to a page, so there is no mkwrite: a
+ * read fault on a mapping that may be written makes it writable.
+ */
 static const struct vm_operations_struct famfs_vm_ops = {
 	.fault		= famfs_fault,
 	.huge_fault	= famfs_huge_fault,
-	.page_mkwrite	= famfs_fault,
-	.pfn_mkwrite	= famfs_fault,
 };
 
 static int famfs_mmap_prepare(struct vm_area_desc *desc)
@@ -234,6 +226,14 @@ static int famfs_open(struct inode *inode, struct file *file)
 	return err;
 }
 
+/* There is nothing to write back: what is left is what the server wants of it. */
+static int famfs_flush(struct file *file, fl_owner_t id)
+{
+	if (get_fuse_conn(file_inode(file))->no_flush)
+		return fuse_is_bad(file_inode(file)) ? -EIO : 0;
+	return fuse_flush(file, id);
+}
+
 /* Nothing is cached on this side of the memory, so there is nothing to do. */
 static int famfs_fsync(struct file *file, loff_t start, loff_t end,
 		       int datasync)
@@ -261,7 +261,7 @@ static const struct file_operations famfs_file_operations = {
 	.write_iter	= famfs_write_iter,
 	.mmap_prepare	= famfs_mmap_prepare,
 	.open		= famfs_open,
-	.flush		= fuse_flush,
+	.flush		= famfs_flush,
 	.release	= fuse_release,
 	.fsync		= famfs_fsync,
 	.lock		= fuse_file_lock,

@@ -320,29 +320,29 @@ static void famfs_resolve_chunk(const struct famfs_map *map,
 {
 	u64 chunk = (u64)seg->chunk_pages << PAGE_SHIFT;
 	const struct famfs_strip *strip;
-	u64 nr, row, in;
+	u64 nr, row, start;
 
-	if (likely(seg->chunk_shift)) {
+	if (likely(seg->chunk_shift))
 		nr = rel >> seg->chunk_shift;
-		in = rel & (chunk - 1);
-	} else {
-		nr = div64_u64_rem(rel, chunk, &in);
-	}
+	else
+		nr = div64_u64(rel, chunk);
+	start = nr * chunk;
 	/* exact: nr is below 2^51 and nstrips below 2^11 */
 	row = mul_u64_u64_shr(nr, seg->inv_nstrips, 64);
 	strip = famfs_map_strips(map) + seg->first + (nr - row * seg->nstrips);
 
 	range->dev = strip->dev;
-	range->off = ((u64)strip->node.start << PAGE_SHIFT) + row * chunk + in;
-	range->len = min(chunk - in, seg->end - seg->start - rel);
+	range->pos = seg->start + start;
+	range->off = ((u64)strip->node.start << PAGE_SHIFT) + row * chunk;
+	range->len = min(chunk, seg->end - seg->start - start);
 }
 
 /**
  * famfs_map_resolve() - find where a byte of the file is
  * @map: the map
  * @off: offset into the file in bytes
- * @range: filled with the place of the byte and how far it goes on from there,
- *	at least to the end of the page
+ * @range: filled with the range of the file around @off that is contiguous: a
+ *	simple extent, or a chunk
  *
  * Context: any. Takes no lock and writes nothing but @range. The time does not
  * depend on the number of extents if these are of one length.
@@ -353,21 +353,20 @@ bool famfs_map_resolve(const struct famfs_map *map, u64 off,
 {
 	const struct famfs_strip *strip;
 	const struct famfs_seg *seg;
-	u64 rel;
 
 	if (unlikely(off >= map->size))
 		return false;
 
 	seg = famfs_find_seg(map, off);
-	rel = off - seg->start;
 	if (seg->nstrips > 1) {
-		famfs_resolve_chunk(map, seg, rel, range);
+		famfs_resolve_chunk(map, seg, off - seg->start, range);
 		return true;
 	}
 	strip = famfs_map_strips(map) + seg->first;
 	range->dev = strip->dev;
-	range->off = ((u64)strip->node.start << PAGE_SHIFT) + rel;
-	range->len = seg->end - off;
+	range->pos = seg->start;
+	range->off = (u64)strip->node.start << PAGE_SHIFT;
+	range->len = seg->end - seg->start;
 	return true;
 }
 

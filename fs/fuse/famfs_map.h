@@ -83,13 +83,16 @@ struct famfs_map {
 };
 
 /**
- * struct famfs_range - answer of famfs_map_resolve()
+ * struct famfs_range - bytes that are contiguous in the file and on a device
  * @dev: the device, as set in the strip
- * @off: offset into the device in bytes
- * @len: bytes that follow contiguously both in the file and on the device
+ * @pos: offset into the file of the first byte
+ * @off: offset into the device of the first byte
+ * @len: number of bytes, a multiple of the page size: may go beyond the end of
+ *	the file, but not of its last page
  */
 struct famfs_range {
 	void *dev;
+	u64 pos;
 	u64 off;
 	u64 len;
 };

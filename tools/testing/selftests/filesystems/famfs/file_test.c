@@ -21,6 +21,9 @@
 #define MAX_DEVS 2
 #define MAX_STRIPS 8
 
+/* What a fault maps that can not map 2 MiB: an aligned range of the file. */
+#define AROUND (64 * KB)
+
 /* A strip is where a part of the file lies; an extent has one or more. */
 struct strip {
 	int dev;
@@ -61,11 +64,11 @@ FIXTURE_VARIANT_ADD(file, many_lengths) {
 };
 FIXTURE_VARIANT_ADD(file, page_aligned) {
 	.devs = { DAX_BIG }, .size = 6 * MB - 5,
-	.strips = { { 0, MB + 4 * KB, 6 * MB } }, .faults = 1536,
+	.strips = { { 0, MB + 4 * KB, 6 * MB } }, .faults = 6 * MB / AROUND,
 };
 FIXTURE_VARIANT_ADD(file, small) {
 	.devs = { DAX_BIG }, .size = 5000,
-	.strips = { { 0, 12 * KB, 8 * KB } }, .faults = 2,
+	.strips = { { 0, 12 * KB, 8 * KB } }, .faults = 1,
 };
 FIXTURE_VARIANT_ADD(file, interleaved) {
 	.devs = { DAX_BIG }, .size = 24 * MB, .chunk = 2 * MB,
@@ -551,6 +554,211 @@ TEST_F(file, server_dies)
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(64, pread(self->fd, buf, 64, 0));
 	EXPECT_EQ(-1, check_pattern(buf, 64, 15, 0));
+}
+
+/*
+ * A fault maps the pages around it: no further than the extent, the mapping, the
+ * page table and the file reach. The file has extents of 20, 5 and 40 pages, and
+ * ends in page 60.
+ */
+#define AROUND_PAGES 61UL
+
+FIXTURE(around)
+{
+	struct server s;
+	int fd;
+};
+
+FIXTURE_VARIANT(around)
+{
+	bool write;
+	int flags;
+};
+
+FIXTURE_VARIANT_ADD(around, read) {
+	.write = false, .flags = MAP_SHARED,
+};
+FIXTURE_VARIANT_ADD(around, write) {
+	.write = true, .flags = MAP_SHARED,
+};
+FIXTURE_VARIANT_ADD(around, read_private) {
+	.write = false, .flags = MAP_PRIVATE,
+};
+
+FIXTURE_SETUP(around)
+{
+	char layout[256];
+	uint8_t *buf = malloc(AROUND_PAGES * PAGE);
+
+	snprintf(layout, sizeof(layout), "dev 0 /dev/%s\n"
+		 "file f 644 %lu simple 0:1M:80K 0:2M:20K 0:3M:160K\n"
+		 "file huge 644 4M simple 0:4M:4M\n",
+		 DAX_SMALL, 60 * PAGE + 100);
+	ASSERT_EQ(0, dax_set_mode(DAX_SMALL, DAX_FAMFS));
+	server_start(&self->s, layout, NULL);
+	self->fd = server_open(&self->s, "f", O_RDWR);
+	ASSERT_LE(0, self->fd);
+	fill_pattern(buf, 60 * PAGE + 100, 1, 0);
+	ASSERT_TRUE(write_all(self->fd, buf, 60 * PAGE + 100, 0));
+	free(buf);
+}
+
+FIXTURE_TEARDOWN(around)
+{
+	close(self->fd);
+	EXPECT_EQ(0, server_stop(&self->s));
+	EXPECT_EQ(0, log_problems());
+}
+
+/* Which of the @n pages at @p are mapped, as a mask. */
+static uint64_t mapped(const void *p, unsigned int n)
+{
+	uint64_t entry, mask = 0;
+	unsigned int i;
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+
+	for (i = 0; i < n; i++) {
+		off_t at = ((uintptr_t)p / PAGE + i) * sizeof(entry);
+
+		if (pread(fd, &entry, sizeof(entry), at) != sizeof(entry))
+			abort();
+		mask |= (entry >> 63) << i;
+	}
+	close(fd);
+	return mask;
+}
+
+/* Pages from @first up to @end as a mask. */
+static uint64_t pages(unsigned int first, unsigned int end)
+{
+	return first < end ? (~0ULL >> (64 - (end - first))) << first : 0;
+}
+
+static unsigned int max_page(unsigned int a, unsigned int b)
+{
+	return a > b ? a : b;
+}
+
+static unsigned int min_page(unsigned int a, unsigned int b)
+{
+	return a < b ? a : b;
+}
+
+/* The pages that a fault on page @i may map. */
+static uint64_t around(unsigned int i)
+{
+	static const unsigned int ends[] = { 0, 20, 25, AROUND_PAGES };
+	unsigned int e = 1;
+
+	while (i >= ends[e])
+		e++;
+	return pages(max_page(ends[e - 1], i / 16 * 16),
+		     min_page(ends[e], i / 16 * 16 + 16));
+}
+
+static void touch(uint8_t *p, unsigned int i, bool write)
+{
+	if (write)
+		((volatile uint8_t *)p)[i * PAGE] = pattern(1, i * PAGE);
+	else
+		(void)((volatile uint8_t *)p)[i * PAGE];
+}
+
+TEST_F(around, extent_and_file)
+{
+	const size_t len = AROUND_PAGES * PAGE;
+	unsigned int i;
+
+	for (i = 0; i < AROUND_PAGES; i++) {
+		uint8_t *p = map_at(len, PROT_READ | PROT_WRITE,
+				    variant->flags, self->fd, 0, PMD, PAGE);
+
+		ASSERT_NE(NULL, p);
+		touch(p, i, variant->write);
+		EXPECT_EQ(around(i), mapped(p, AROUND_PAGES));
+		ASSERT_EQ(-1, check_pattern(p, 60 * PAGE + 100, 1, 0));
+		EXPECT_EQ(pages(0, AROUND_PAGES), mapped(p, AROUND_PAGES));
+		munmap(p, len);
+	}
+}
+
+TEST_F(around, mapping)
+{
+	uint8_t *p = map_at(6 * PAGE, PROT_READ | PROT_WRITE, variant->flags,
+			    self->fd, 3 * PAGE, PMD, PAGE);
+
+	ASSERT_NE(NULL, p);
+	touch(p, 0, false);
+	EXPECT_EQ(pages(1, 7), mapped(p - PAGE, 8));
+	munmap(p, 6 * PAGE);
+}
+
+TEST_F(around, page_table)
+{
+	const size_t len = 16 * PAGE;
+	uint8_t *p = map_at(len, PROT_READ | PROT_WRITE, variant->flags,
+			    self->fd, 0, PMD, PMD - 8 * PAGE);
+
+	ASSERT_NE(NULL, p);
+	touch(p, 2, false);
+	EXPECT_EQ(pages(0, 8), mapped(p, 16));
+	touch(p, 8, false);
+	EXPECT_EQ(pages(0, 16), mapped(p, 16));
+	munmap(p, len);
+}
+
+TEST_F(around, madvise_random)
+{
+	const size_t len = AROUND_PAGES * PAGE;
+	uint8_t *p = map_at(len, PROT_READ | PROT_WRITE, variant->flags,
+			    self->fd, 0, PMD, PAGE);
+
+	ASSERT_NE(NULL, p);
+	ASSERT_EQ(0, madvise(p, len, MADV_RANDOM));
+	touch(p, 9, variant->write);
+	EXPECT_EQ(pages(9, 10), mapped(p, AROUND_PAGES));
+	munmap(p, len);
+}
+
+/* Pages that were mapped around another are like all others. */
+TEST_F(around, can_be_written)
+{
+	const size_t len = AROUND_PAGES * PAGE, size = 60 * PAGE + 100;
+	uint8_t *p = map_at(len, PROT_READ | PROT_WRITE, variant->flags,
+			    self->fd, 0, PMD, PAGE);
+	bool shared = variant->flags == MAP_SHARED;
+	uint8_t *buf = malloc(size);
+
+	ASSERT_NE(NULL, p);
+	touch(p, 4, variant->write);
+	fill_pattern(p, size, 2, 0);
+	EXPECT_EQ(-1, check_pattern(p, size, 2, 0));
+	ASSERT_TRUE(read_all(self->fd, buf, size, 0));
+	EXPECT_EQ(-1, check_pattern(buf, size, shared ? 2 : 1, 0));
+	munmap(p, len);
+	free(buf);
+}
+
+/* What is mapped with 2 MiB elsewhere is mapped around, too. */
+TEST_F(around, huge)
+{
+	int fd = server_open(&self->s, "huge", O_RDWR);
+	uint8_t *a, *b;
+
+	ASSERT_LE(0, fd);
+	a = map_file(fd, 4 * MB, PROT_READ | PROT_WRITE, MAP_SHARED);
+	ASSERT_NE(NULL, a);
+	fill_pattern(a, 4 * MB, 3, 0);
+	b = map_at(4 * MB, PROT_READ | PROT_WRITE, variant->flags, fd, 0, PMD,
+		   PAGE);
+	ASSERT_NE(NULL, b);
+	touch(b, 100, false);
+	EXPECT_EQ(pages(16, 32), mapped(b + 80 * PAGE, 48));
+	EXPECT_EQ(-1, check_pattern(b, 4 * MB, 3, 0));
+	munmap(b, 4 * MB);
+	EXPECT_EQ(-1, check_pattern(a, 4 * MB, 3, 0));
+	munmap(a, 4 * MB);
+	close(fd);
 }
 
 /* OPEN answered with ENOSYS: opening an open file costs no request at all. */

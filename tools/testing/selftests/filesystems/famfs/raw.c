@@ -284,7 +284,7 @@ static void close_others(int keep)
 	syscall(SYS_close_range, keep + 1, ~0U, 0);
 }
 
-void raw_start(struct raw *r, void (*prepare)(const struct raw *r))
+int raw_try_start(struct raw *r, void (*prepare)(const struct raw *r))
 {
 	struct stat st;
 
@@ -301,8 +301,15 @@ void raw_start(struct raw *r, void (*prepare)(const struct raw *r))
 		_exit(0);
 	}
 	/* waits for the reply to FUSE_INIT */
-	if (stat(r->mnt, &st))
-		err(1, "%s", r->mnt);
+	return stat(r->mnt, &st) ? -errno : 0;
+}
+
+void raw_start(struct raw *r, void (*prepare)(const struct raw *r))
+{
+	int ret = raw_try_start(r, prepare);
+
+	if (ret)
+		errx(1, "%s: %s", r->mnt, strerror(-ret));
 }
 
 int raw_stop(struct raw *r)

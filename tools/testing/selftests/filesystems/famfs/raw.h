@@ -75,6 +75,8 @@ struct raw {
 void raw_init(struct raw *r);
 /* Mount and serve. @prepare, or NULL: runs in the server's process before. */
 void raw_start(struct raw *r, void (*prepare)(const struct raw *r));
+/* The same, but FUSE_INIT may fail. Return: 0 or -errno of the first look. */
+int raw_try_start(struct raw *r, void (*prepare)(const struct raw *r));
 /* Unmount, wait for the server, free the state. Return: 0 or -errno. */
 int raw_stop(struct raw *r);
 

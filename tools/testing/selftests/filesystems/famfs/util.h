@@ -99,5 +99,7 @@ ssize_t check_pattern(const void *p, size_t len, unsigned int seed, uint64_t off
 
 /* Lines of the kernel's log that report a bug, since the last call. */
 int log_problems(void);
+/* The same, but lines with @word, if that is not NULL, do not count. */
+int log_problems_but(const char *word);
 
 #endif
