@@ -14,6 +14,8 @@ help:
 	@echo 'make test [T=pattern]       build the debug kernel, run the tests in it'
 	@echo 'make kernel PROFILE=plain|debug   build/PROFILE/bzImage'
 	@echo 'make fuzz SECONDS=n         fuzz the map parser in user space'
+	@echo 'make modules                build the drivers and fuse as modules, load them in all orders'
+	@echo 'make bench                  instructions per operation, beside other file systems'
 	@echo 'make check                  W=1, sparse and checkpatch on the series'
 	@echo 'make bisect                 every commit builds, with the options on and off'
 	@echo 'make series                 the series as mails, in build/series/'
@@ -35,6 +37,14 @@ kernel:
 fuzz:
 	@scripts/packages.sh git xz-utils clang libclang-rt-14-dev && scripts/source.sh && scripts/series.sh compose
 	@scripts/fuzz.sh '$(SECONDS)'
+
+modules:
+	@scripts/build.sh modules
+	@scripts/modules.sh
+
+bench:
+	@scripts/build.sh plain
+	@scripts/bench.sh all
 
 check:
 	@scripts/build.sh plain
@@ -59,4 +69,4 @@ refresh:
 clean:
 	@find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help run test kernel fuzz check bisect series apply refresh clean
+.PHONY: help run test kernel modules fuzz bench check bisect series apply refresh clean

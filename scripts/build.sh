@@ -1,15 +1,15 @@
 #!/bin/sh
 # Everything that a guest needs: build/PROFILE/bzImage and build/initramfs.cpio.
 #
-#   build.sh plain|debug
+#   build.sh plain|debug|modules
 #
 # Long steps show the objects built so far; the log is in build/PROFILE.log.
 set -eu
 profile=$1
 case $profile in
 plain) config=config/plain.config ;;
-debug) config='config/plain.config config/debug.config' ;;
-*) echo "PROFILE is plain or debug" >&2; exit 2 ;;
+debug | modules) config="config/plain.config config/$profile.config" ;;
+*) echo "PROFILE is plain, debug or modules" >&2; exit 2 ;;
 esac
 
 scripts/packages.sh bc bison busybox-static ccache cpio flex gcc git libc6-dev \
@@ -32,7 +32,8 @@ cat $config > "$obj/fragment"
 kmake KCONFIG_ALLCONFIG=fragment KCONFIG_CONFIG=.config.new allnoconfig > "$log" 2>&1 ||
 	{ tail "$log" >&2; exit 1; }
 cmp -s "$obj/.config.new" "$obj/.config" || cp "$obj/.config.new" "$obj/.config"
-for want in $(grep -h '^CONFIG_' "$obj/fragment"); do
+# the last word on a symbol counts
+for want in $(awk -F= '/^CONFIG_/ { v[$1] = $0 } END { for (s in v) print v[s] }' "$obj/fragment"); do
 	grep -qx "$want" "$obj/.config" || {
 		echo "the kernel's configuration refuses $want" >&2
 		exit 1
@@ -51,7 +52,9 @@ progress &
 counter=$!
 trap 'kill $counter 2>/dev/null' EXIT
 start=$(date +%s)
-kmake -j"$(nproc)" bzImage >> "$log" 2>&1 || {
+modules=
+[ $profile != modules ] || modules=modules
+kmake -j"$(nproc)" bzImage $modules >> "$log" 2>&1 || {
 	grep -n 'error\|Error' "$log" | head -n 20 >&2
 	echo "the kernel does not build; the whole log is in $log" >&2
 	exit 1

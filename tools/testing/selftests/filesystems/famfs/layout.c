@@ -124,7 +124,9 @@ int layout_lookup(const struct layout *l, unsigned int parent, const char *name)
 {
 	unsigned int i;
 
-	for (i = 1; i < l->nr_nodes; i++)
+	if (parent >= l->nr_nodes || !l->nodes[parent].last)
+		return -1;
+	for (i = l->nodes[parent].first; i <= l->nodes[parent].last; i++)
 		if (l->nodes[i].parent == parent &&
 		    !strcmp(l->nodes[i].name, name))
 			return i;
@@ -154,6 +156,13 @@ static struct layout_node *add_node(struct layout *l, char *path, mode_t type)
 	if (!l->nodes || !node.name)
 		err(2, "realloc");
 	l->nodes[l->nr_nodes] = node;
+	if (l->nr_nodes) {
+		struct layout_node *dir = &l->nodes[node.parent];
+
+		if (!dir->last)
+			dir->first = l->nr_nodes;
+		dir->last = l->nr_nodes;
+	}
 	return &l->nodes[l->nr_nodes++];
 }
 

@@ -26,6 +26,8 @@
 struct layout_node {
 	char *name;		/* last component */
 	unsigned int parent;	/* number of the directory */
+	/* of a directory: all that is in it lies between these numbers */
+	unsigned int first, last;
 	mode_t mode;		/* with S_IFMT */
 	uint64_t size;		/* bytes */
 	void *fmap;		/* reply to FUSE_GET_FMAP, NULL for a directory */

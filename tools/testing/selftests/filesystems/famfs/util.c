@@ -387,3 +387,26 @@ int log_problems(void)
 {
 	return log_problems_but(NULL);
 }
+
+int find_leaks(void)
+{
+	static const char leaks[] = "/sys/kernel/debug/kmemleak";
+	char line[256];
+	int found = 0;
+	FILE *f;
+
+	/* what is found only once may be in a register, or too young */
+	if (write_text(leaks, "scan"))
+		return -1;
+	sleep(6);
+	write_text(leaks, "scan");
+	f = fopen(leaks, "re");
+	if (!f)
+		err(1, "%s", leaks);
+	while (fgets(line, sizeof(line), f)) {
+		printf("# kernel: %s", line);
+		found += !!strstr(line, "unreferenced object");
+	}
+	fclose(f);
+	return found;
+}

@@ -101,5 +101,7 @@ ssize_t check_pattern(const void *p, size_t len, unsigned int seed, uint64_t off
 int log_problems(void);
 /* The same, but lines with @word, if that is not NULL, do not count. */
 int log_problems_but(const char *word);
+/* Print what kmemleak finds. Return: the number of objects, -1 without it. */
+int find_leaks(void);
 
 #endif

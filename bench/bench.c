@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Measures one file system, in nanoseconds per operation. With QEMU's -icount
+ * the clock of the guest counts instructions, so that is what they are then.
+ *
+ *   bench mmap NAME FILE       2 MiB faults of a file that was never mapped
+ *   bench small NAME FILE      4 KiB faults
+ *   bench rw NAME FILE         pread and pwrite
+ *   bench open NAME FILE       open and close of a file whose map is cached
+ *   bench upcall NAME FILE     the same, where the server is asked each time
+ *   bench first NAME FILE...   open of files that were never opened
+ *   bench stat DIR...          look up every file in the directories
+ *   bench touch DIR...         open and close them, too
+ *   bench loop ROW FILE        one kind of operation, for ever, for a profile
+ *   bench threads FILE [FILE]  two threads that fault on one file, or on two
+ *
+ * The files are 64 MiB or longer; all accesses are spread over the whole file.
+ * Prints lines of "row, name, value", separated by tabs.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <err.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "server.h"
+
+#define KB 1024UL
+#define MB (1024 * KB)
+#define PMD (2 * MB)
+#define PAGE (4 * KB)
+#define NR_PMD 32UL		/* 2 MiB faults of a pass */
+#define SMALL (16 * MB)		/* mapped by the 4 KiB rows */
+
+static const char *name;
+/* counters of the server, if BENCH_STATS names its file */
+static const volatile uint64_t *stats;
+static uint64_t upcalls;
+
+static uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+static uint64_t requests(void)
+{
+	uint64_t sum = 0;
+	int i;
+
+	for (i = 0; stats && i < SERVER_NR_STATS; i++)
+		sum += stats[i];
+	return sum;
+}
+
+static void map_stats(const char *path)
+{
+	int fd;
+
+	if (!path)
+		return;
+	fd = open(path, O_RDONLY);
+	stats = mmap(NULL, SERVER_NR_STATS * sizeof(*stats), PROT_READ,
+		     MAP_SHARED, fd, 0);
+	if (stats == MAP_FAILED)
+		err(1, "%s", path);
+}
+
+static void row(const char *what, uint64_t ns, uint64_t n)
+{
+	printf("%s\t%s\t%.1f\n", what, name, (double)ns / n);
+	fflush(stdout);
+}
+
+static int open_file(const char *path, int flags, size_t *size)
+{
+	struct stat st;
+	int fd = open(path, flags);
+
+	if (fd < 0 || fstat(fd, &st))
+		err(1, "%s", path);
+	/* a character device has no size */
+	*size = S_ISREG(st.st_mode) ? (size_t)st.st_size : 64 * MB;
+	if (*size < 64 * MB)
+		errx(1, "%s: less than 64 MiB", path);
+	upcalls = requests();
+	return fd;
+}
+
+static void close_file(int fd, const char *rows)
+{
+	if (stats)
+		printf("upcalls: %s\t%s\t%" PRIu64 "\n", rows, name,
+		       requests() - upcalls);
+	close(fd);
+}
+
+/* Map at an address that is @skew above a multiple of 2 MiB. */
+static volatile uint8_t *map(int fd, size_t len, size_t skew, int prot)
+{
+	uint8_t *p = mmap(NULL, len + 2 * PMD, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *at;
+
+	if (p == MAP_FAILED)
+		err(1, "mmap");
+	at = (uint8_t *)(((uintptr_t)p + PMD - 1) & ~(PMD - 1)) + skew;
+	munmap(p, len + 2 * PMD);
+	if (mmap(at, len, prot, MAP_SHARED | MAP_FIXED, fd, 0) != at)
+		err(1, "mmap %s", name);
+	return at;
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * Few operations make a row here, so that one that was interrupted by a timer
+ * would be seen: those that took more than twice the median do not count.
+ */
+static void row_uninterrupted(const char *what, uint64_t *ns, unsigned int n)
+{
+	uint64_t sum = 0;
+	unsigned int i;
+
+	qsort(ns, n, sizeof(*ns), compare);
+	for (i = 0; i < n && ns[i] <= 2 * ns[n / 2]; i++)
+		sum += ns[i];
+	row(what, sum, i);
+}
+
+static void fault_huge(volatile uint8_t *p, size_t step, bool write,
+		       uint64_t *ns)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_PMD; i++) {
+		uint64_t t = now();
+
+		if (write)
+			*(volatile uint64_t *)(p + i * step) = i;
+		else
+			(void)*(volatile uint64_t *)(p + i * step);
+		ns[i] = now() - t;
+	}
+}
+
+static void rows_mmap(const char *path)
+{
+	uint64_t ns[8 * NR_PMD];
+	unsigned int pass;
+	size_t size, step;
+	volatile uint8_t *p;
+	int fd = open_file(path, O_RDWR, &size);
+
+	step = size / NR_PMD & ~(PMD - 1);
+	p = map(fd, size, 0, PROT_READ | PROT_WRITE);
+	fault_huge(p, step, true, ns);
+	row_uninterrupted("first write fault 2 MiB", ns, NR_PMD);
+
+	for (pass = 0; pass < 8; pass++) {
+		munmap((void *)p, size);
+		p = map(fd, size, 0, PROT_READ | PROT_WRITE);
+		fault_huge(p, step, false, ns + pass * NR_PMD);
+	}
+	row_uninterrupted("read re-fault 2 MiB", ns, 8 * NR_PMD);
+	munmap((void *)p, size);
+	close_file(fd, "2 MiB faults");
+}
+
+enum order { SEQUENTIAL, RANDOM, SPARSE };
+
+static unsigned int nr_touch(enum order order)
+{
+	return SMALL / PAGE / (order == SPARSE ? 16 : 1);
+}
+
+/*
+ * Touch every page of the mapping once, in order or in an order of no sense, or
+ * only one in 16, so that nothing mapped around it is of use.
+ */
+static uint64_t touch(volatile uint8_t *p, bool write, enum order order)
+{
+	const unsigned int n = nr_touch(order);
+	unsigned int i, page;
+	uint64_t t = now();
+
+	for (i = 0; i < n; i++) {
+		page = order == SPARSE ? i * 16 + i % 16 : i;
+		/* an odd factor visits every page */
+		if (order == RANDOM)
+			page = i * 2654435761U % n;
+		if (write)
+			p[page * PAGE] = i;
+		else
+			(void)p[page * PAGE];
+	}
+	return now() - t;
+}
+
+static void rows_small(const char *path)
+{
+	static const struct {
+		const char *name;
+		bool write;
+		enum order order;
+	} kinds[] = {
+		{ "read fault 4 KiB", false, SEQUENTIAL },
+		{ "read fault 4 KiB random", false, RANDOM },
+		{ "read fault 4 KiB sparse", false, SPARSE },
+		{ "write fault 4 KiB", true, SEQUENTIAL },
+		{ "write fault 4 KiB random", true, RANDOM },
+		{ "write fault 4 KiB sparse", true, SPARSE },
+	};
+	uint64_t t, unmap = 0;
+	volatile uint8_t *p;
+	size_t size;
+	unsigned int k, n, pages = 0;
+	int fd = open_file(path, O_RDWR, &size);
+
+	for (k = 0; k < sizeof(kinds) / sizeof(*kinds); k++) {
+		p = map(fd, SMALL, PAGE, PROT_READ | PROT_WRITE);
+		n = nr_touch(kinds[k].order);
+		row(kinds[k].name, touch(p, kinds[k].write, kinds[k].order), n);
+		t = now();
+		munmap((void *)p, SMALL);
+		if (kinds[k].order != SPARSE) {
+			unmap += now() - t;
+			pages += n;
+		}
+	}
+	row("unmap per 4 KiB page", unmap, pages);
+	close_file(fd, "4 KiB faults");
+}
+
+static void row_rw(const char *what, int fd, size_t size, size_t len,
+		   unsigned int n, bool write)
+{
+	size_t step = size / n & ~(len >= PAGE ? PAGE - 1 : 0);
+	char *buf = malloc(len);
+	unsigned int i;
+	uint64_t t;
+
+	memset(buf, 1, len);
+	t = now();
+	for (i = 0; i < n; i++) {
+		ssize_t ret = write ? pwrite(fd, buf, len, i * step) :
+				      pread(fd, buf, len, i * step);
+
+		if (ret != (ssize_t)len)
+			err(1, "%s: %s", name, what);
+	}
+	row(what, now() - t, n);
+	free(buf);
+}
+
+static void rows_rw(const char *path)
+{
+	size_t size;
+	int fd = open_file(path, O_RDWR, &size);
+
+	row_rw("pread 1 byte", fd, size, 1, 4000, false);
+	row_rw("pwrite 1 byte", fd, size, 1, 4000, true);
+	row_rw("pread 4 KiB", fd, size, PAGE, 2000, false);
+	row_rw("pwrite 4 KiB", fd, size, PAGE, 2000, true);
+	row_rw("pread 2 MiB", fd, size, PMD, 16, false);
+	row_rw("pwrite 2 MiB", fd, size, PMD, 16, true);
+	close_file(fd, "pread and pwrite");
+}
+
+static void rows_open(const char *path, const char *what)
+{
+	const unsigned int n = 500;
+	unsigned int i;
+	uint64_t t;
+
+	close(open(path, O_RDONLY));
+	upcalls = requests();
+	t = now();
+	for (i = 0; i < n; i++) {
+		int fd = open(path, O_RDONLY);
+
+		if (fd < 0)
+			err(1, "%s", path);
+		close(fd);
+	}
+	row(what, now() - t, n);
+	close_file(-1, what);
+}
+
+/* The names are looked up before, so that only the open counts. */
+static void rows_first(int n, char **paths)
+{
+	struct stat st;
+	uint64_t t, sum = 0;
+	int i, fd;
+
+	for (i = 0; i < n; i++) {
+		if (stat(paths[i], &st))
+			err(1, "%s", paths[i]);
+		t = now();
+		fd = open(paths[i], O_RDONLY);
+		sum += now() - t;
+		if (fd < 0)
+			err(1, "%s", paths[i]);
+		close(fd);
+	}
+	row("first open", sum, n);
+}
+
+static void touch_dir(const char *path, bool open_them)
+{
+	DIR *d = opendir(path);
+	struct dirent *e;
+	struct stat st;
+	int fd;
+
+	if (!d)
+		err(1, "%s", path);
+	while ((e = readdir(d))) {
+		if (e->d_name[0] == '.')
+			continue;
+		if (fstatat(dirfd(d), e->d_name, &st, 0))
+			err(1, "%s", e->d_name);
+		if (!open_them)
+			continue;
+		fd = openat(dirfd(d), e->d_name, O_RDONLY);
+		if (fd < 0)
+			err(1, "%s", e->d_name);
+		close(fd);
+	}
+	closedir(d);
+}
+
+static pthread_barrier_t barrier;
+
+struct faulter {
+	pthread_t thread;
+	int fd;
+	uint64_t ns;
+};
+
+static void *fault_thread(void *arg)
+{
+	const unsigned int passes = 20;
+	struct faulter *f = arg;
+	unsigned int i;
+
+	pthread_barrier_wait(&barrier);
+	for (i = 0; i < passes; i++) {
+		volatile uint8_t *p = mmap(NULL, SMALL, PROT_READ, MAP_SHARED,
+					   f->fd, 0);
+
+		if (p == MAP_FAILED)
+			err(1, "mmap");
+		f->ns += touch(p, false, RANDOM) / passes;
+		munmap((void *)p, SMALL);
+	}
+	return NULL;
+}
+
+static void row_threads(const char *what, int nr, int nfiles, char **paths)
+{
+	struct faulter f[2] = {};
+	uint64_t sum = 0;
+	size_t size;
+	int i;
+
+	pthread_barrier_init(&barrier, NULL, nr);
+	for (i = 0; i < nr; i++) {
+		f[i].fd = open_file(paths[i % nfiles], O_RDONLY, &size);
+		pthread_create(&f[i].thread, NULL, fault_thread, &f[i]);
+	}
+	for (i = 0; i < nr; i++) {
+		pthread_join(f[i].thread, NULL);
+		sum += f[i].ns;
+		close(f[i].fd);
+	}
+	row(what, sum / nr, SMALL / PAGE);
+}
+
+/* Wall clock, for one thread alone and for two: the ratio is what counts. */
+static void rows_threads(int n, char **paths)
+{
+	row_threads("read fault one thread", 1, 1, paths);
+	row_threads("read fault two threads on one file", 2, 1, paths);
+	if (n > 1)
+		row_threads("read fault two threads on two files", 2, 2, paths);
+}
+
+static void loop(const char *what, const char *path)
+{
+	volatile uint8_t *p = NULL;
+	size_t size, i = 0;
+	char c = 1;
+	int fd = open_file(path, O_RDWR, &size);
+
+	puts("loop");
+	fflush(stdout);
+	for (;; i++) {
+		if (!strcmp(what, "pread")) {
+			(void)!pread(fd, &c, 1, i % size);
+		} else if (!strcmp(what, "pwrite")) {
+			(void)!pwrite(fd, &c, 1, i % size);
+		} else if (!strcmp(what, "open")) {
+			close(open(path, O_RDONLY));
+		} else if (!strcmp(what, "pmd")) {
+			if (p)
+				munmap((void *)p, 64 * MB);
+			p = map(fd, 64 * MB, 0, PROT_READ | PROT_WRITE);
+			for (size_t k = 0; k < 32; k++)
+				(void)p[k * PMD];
+		} else {
+			if (p)
+				munmap((void *)p, SMALL);
+			p = map(fd, SMALL, PAGE, PROT_READ | PROT_WRITE);
+			touch(p, *what == 'w', SEQUENTIAL);
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+	int i;
+
+	if (argc < 3)
+		errx(2, "see the head of bench.c");
+	if (!strcmp(what, "stat") || !strcmp(what, "touch")) {
+		for (i = 2; i < argc; i++)
+			touch_dir(argv[i], *what == 't');
+		return 0;
+	}
+	if (argc < 4)
+		errx(2, "see the head of bench.c");
+	name = argv[2];
+	map_stats(getenv("BENCH_STATS"));
+	if (!strcmp(what, "mmap"))
+		rows_mmap(argv[3]);
+	else if (!strcmp(what, "small"))
+		rows_small(argv[3]);
+	else if (!strcmp(what, "rw"))
+		rows_rw(argv[3]);
+	else if (!strcmp(what, "open"))
+		rows_open(argv[3], "open + close");
+	else if (!strcmp(what, "upcall"))
+		rows_open(argv[3], "open + close with upcalls");
+	else if (!strcmp(what, "first"))
+		rows_first(argc - 3, argv + 3);
+	else if (!strcmp(what, "loop"))
+		loop(argv[2], argv[3]);
+	else if (!strcmp(what, "threads"))
+		rows_threads(argc - 3, argv + 3);
+	else
+		errx(2, "what is %s?", what);
+	return 0;
+}

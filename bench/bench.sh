@@ -1,0 +1,124 @@
+#!/bin/sh
+# Measures famfs beside its peers, all in one boot. Prints "row, file system,
+# value", separated by tabs; "#" starts a comment.
+#
+#   bench.sh icount [FILES]	all rows, and FILES more files for what grows
+#   bench.sh wall		a few rows and the threads, by the wall clock
+. /tests/dax.sh
+kind=$1 files=${2:-0}
+M=1048576
+
+hmem=$(ls $DAX/devices | head -n 1)
+dax_disable "$hmem" || exit 1
+dax_resize "$hmem" $((9216 * M)) || exit 1
+noopen=$(dax_create "$hmem" $((256 * M))) || exit 1
+raw=$(dax_create "$hmem" $((256 * M))) || exit 1
+dax_set_mode "$hmem" famfs && dax_set_mode "$noopen" famfs &&
+	dax_set_mode "$raw" devdax || exit 1
+
+{
+	echo "dev 0 /dev/$hmem"
+	echo "file one 644 64M simple 0:0:64M"
+	echo "file other 644 64M simple 0:64M:64M"
+	echo "file e32 644 64M simple $(seq 0 31 | awk '{ printf "0:%dM:2M ", 128 + $1 * 11 % 32 * 2 }')"
+	echo "file i2 644 64M interleave 2M 64M $(seq 0 1 | awk '{ printf "0:%dM:32M ", 192 + $1 * 32 }')"
+	echo "file i4 644 64M interleave 2M 64M $(seq 0 3 | awk '{ printf "0:%dM:16M ", 256 + $1 * 16 }')"
+	echo "file i8 644 64M interleave 2M 64M $(seq 0 7 | awk '{ printf "0:%dM:8M ", 320 + $1 * 8 }')"
+	echo "file e1000 644 2000M simple $(seq 0 999 | awk '{ printf "0:%dM:2M ", 1024 + $1 * 617 % 1000 * 2 }')"
+	# lengths that differ: extents are found by a binary search
+	echo "file u1000 644 3000M simple $(seq 0 999 | awk '{ printf "0:%dM:%dM ", 3072 + $1 * 617 % 1000 * 4, 2 + $1 % 2 * 2 }')"
+	# one extent, but as long as the others with many
+	echo "file big 644 2000M simple 0:7168M:2000M"
+	seq 0 99 | awk '{
+		printf "file f%d 644 4K simple 0:%dK:4K\n", $1, 393216 + $1 * 4
+		printf "file g%d 644 4K simple 0:%dK:4K\n", $1, 397312 + $1 * 4
+	}'
+	[ "$files" = 0 ] || seq 0 $((files / 100 - 1)) | awk '
+		{ printf "dir d%d\n", $1; n = NR }
+		END {
+			for (i = 0; i < n * 100; i++)
+				printf "file d%d/f%d 644 4K simple 0:%dK:4K\n", i / 100, i % 100, 425984 + i * 4
+		}'
+} > /tmp/layout
+{
+	echo "dev 0 /dev/$noopen"
+	echo "file one 644 64M simple 0:0:64M"
+} > /tmp/layout.noopen
+
+start() { # LAYOUT DIR STATS FLAGS
+	mkdir -p $2
+	setsid famfs_server $4 $1 $2 $3 > /dev/null 2>&1 &
+	until [ -e $2/one ]; do usleep 100000; done # until it answers
+}
+start /tmp/layout /mnt/famfs /tmp/stats
+start /tmp/layout.noopen /mnt/noopen /tmp/stats.noopen -n
+[ $kind != setup ] || exit 0
+mkdir -p /mnt/ext4 /mnt/tmpfs /mnt/huge
+zcat /tests/ext4.gz > /dev/pmem0 && mount -t ext4 -o dax=always /dev/pmem0 /mnt/ext4 || exit 1
+mount -t tmpfs -o huge=never tmpfs /mnt/tmpfs
+mount -t tmpfs -o huge=always tmpfs /mnt/huge
+for d in ext4 tmpfs huge; do
+	dd if=/dev/zero of=/mnt/$d/one bs=$((2 * M)) count=32 2> /dev/null || exit 1
+done
+sync
+
+requests() { # STATS -> all requests so far
+	od -An -v -t u8 $1 | awk '{ for (i = 1; i <= NF; i++) n += $i } END { print n }'
+}
+slab() { # -> bytes
+	awk '/^Slab:/ { print $2 * 1024 }' /proc/meminfo
+}
+
+each() { # WHAT NAME:PATH...
+	local what=$1 f stats
+	shift
+	for f; do
+		stats=
+		case $f in
+		*:/mnt/noopen/*) stats=/tmp/stats.noopen ;;
+		*:/mnt/famfs/*) stats=/tmp/stats ;;
+		esac
+		${stats:+env BENCH_STATS=$stats} bench $what ${f%:*} ${f#*:} || exit 1
+	done
+}
+
+peers="ext4:/mnt/ext4/one tmpfs:/mnt/tmpfs/one tmpfs-huge:/mnt/huge/one"
+famfs="famfs:/mnt/famfs/one"
+if [ $kind = wall ]; then
+	each mmap devdax:/dev/$raw $peers $famfs | grep -v '	tmpfs	'
+	each small $peers $famfs
+	each rw $peers $famfs
+	cp /mnt/tmpfs/one /mnt/tmpfs/other
+	cp /mnt/ext4/one /mnt/ext4/other
+	for f in famfs tmpfs ext4; do
+		bench threads $f /mnt/$f/one /mnt/$f/other
+	done
+	exit
+fi
+
+for f in big e32 e1000 u1000 i2 i4 i8; do
+	famfs="$famfs famfs-$f:/mnt/famfs/$f"
+done
+# what is measured is the access: the maps are fetched before
+for f in $famfs; do : < ${f#*:}; done
+each mmap devdax:/dev/$raw $peers $famfs | grep -v '	tmpfs	'
+each small $peers $famfs
+each rw $peers $famfs
+each open $peers famfs:/mnt/noopen/one
+each upcall famfs:/mnt/famfs/one
+bench first famfs /mnt/famfs/f*
+[ $files != 0 ] || exit 0
+
+slab() { # -> bytes
+	awk '/^Slab:/ { print $2 * 1024 }' /proc/meminfo
+}
+bench stat /mnt/famfs/d*
+before=$(slab)
+bench touch /mnt/famfs/d*
+printf 'memory per cached file\tfamfs\t%d\n' $((($(slab) - before + files / 2) / files))
+# the same again, with so many files in the caches
+again="famfs-$files:/mnt/famfs/one"
+each small $again
+each rw $again
+each upcall $again
+bench first famfs-$files /mnt/famfs/g*

@@ -1,0 +1,73 @@
+#!/bin/sh
+# Loads the drivers in every order: fsdev never binds unless it is asked to, and
+# can be unloaded under a mounted file system. Prints KTAP.
+. /tests/dax.sh
+n=0 status=0
+result() { # STATUS NAME
+	n=$((n + 1))
+	[ "$1" = 0 ] && { echo "ok $n $2"; return; }
+	echo "not ok $n $2"
+	status=1
+}
+load() {
+	for m; do insmod /tests/$m.ko || return 1; done
+}
+unload() {
+	for m; do rmmod $m || return 1; done
+}
+device() { ls $DAX/devices 2> /dev/null | head -n 1; }
+
+in_order() { # MODULES... -> the only device is bound as without fsdev
+	load "$@" || return 1
+	[ -n "$(device)" ] || return 1
+	[ "$(dax_mode $(device))" = devdax ] || { echo "# $(device): $(dax_mode $(device))"; return 1; }
+	# and it can be had when it is asked for
+	dax_set_mode $(device) famfs && dax_set_mode $(device) devdax || return 1
+	unload dax_hmem fsdev_dax device_dax
+}
+for order in "fsdev_dax device_dax dax_hmem" "fsdev_dax dax_hmem device_dax" \
+	"device_dax fsdev_dax dax_hmem" "device_dax dax_hmem fsdev_dax" \
+	"dax_hmem fsdev_dax device_dax" "dax_hmem device_dax fsdev_dax"; do
+	in_order $order
+	result $? "order: $order"
+done
+
+alone() { # nobody else is there to take the device
+	load dax_hmem fsdev_dax || return 1
+	[ "$(dax_mode $(device))" = disabled ] || return 1
+	unload fsdev_dax
+}
+alone
+result $? "fsdev alone does not bind"
+
+mount_it() {
+	load fsdev_dax && dax_set_mode $(device) famfs || return 1
+	echo "dev 0 /dev/$(device)
+file f 644 4M simple 0:0:4M" > /tmp/layout
+	mkdir -p /mnt/famfs
+	setsid famfs_server /tmp/layout /mnt/famfs /tmp/stats > /dev/null 2>&1 &
+	local i=0
+	until [ -e /mnt/famfs/f ] || [ $i -gt 50 ]; do usleep 100000; i=$((i + 1)); done
+	echo something > /mnt/famfs/f
+	[ "$(head -n 1 /mnt/famfs/f)" = something ]
+}
+load fuse && mount_it
+result $? "mount with modules"
+exec 3< /mnt/famfs/f
+rmmod fsdev_dax
+result $? "unload fsdev under a mounted file system"
+! head -c 1 <&3 > /dev/null 2>&1
+result $? "read fails afterwards"
+exec 3<&-
+umount /mnt/famfs
+result $? "unmount"
+mount_it
+result $? "load, mount again, and find the content"
+umount /mnt/famfs
+i=0
+until rmmod fuse 2> /dev/null || [ $i -gt 50 ]; do usleep 100000; i=$((i + 1)); done
+[ ! -d /sys/module/fuse ]
+result $? "unload fuse"
+unload fsdev_dax dax_hmem
+result $? "unload the rest"
+exit $status

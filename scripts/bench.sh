@@ -1,0 +1,74 @@
+#!/bin/sh
+# Instructions per operation, famfs beside its peers, in one boot.
+#
+#   bench.sh all	all rows, a chart, and a few rows by the wall clock
+#   bench.sh gate	fails if famfs is more than 3 % above bench/baseline.csv
+#
+# With -icount the guest's clock advances by one nanosecond per instruction.
+# What else could differ from run to run is fixed: random numbers, the time of
+# day and the layout of address spaces. Results are in build/bench.
+set -eu
+out=build/bench
+scripts/packages.sh e2fsprogs gnuplot-nox gzip
+mkdir -p $out
+
+# ext4 that aligns to 2 MiB where it can
+img=$out/ext4.img
+rm -f $img
+truncate -s 192M $img
+/sbin/mkfs.ext4 -q -b 4096 -U 00000000-0000-4000-8000-000000000000 \
+	-E stride=512,stripe_width=512,lazy_itable_init=0,lazy_journal_init=0,hash_seed=00000000-0000-4000-8000-000000000000 $img
+gzip -n -1 -c $img > build/selftests/ext4.gz
+rm $img
+gcc -static -O2 -Wall -pthread -I tools/testing/selftests/filesystems/famfs \
+	-o build/selftests/bench bench/bench.c
+cp bench/bench.sh build/selftests/
+scripts/initramfs.sh
+rm build/selftests/ext4.gz
+
+run() { # NAME CPUS QEMU-OPTIONS KIND [FILES]
+	name=$1 cpus=$2 qemu=$3
+	shift 3
+	CONSOLE=$out/$name.log scripts/guest.sh -s $cpus -m 12 -t 1200 \
+		-a "memmap=256M!1G norandmaps" -q "$qemu" build/plain/bzImage \
+		"sh /tests/bench.sh $*" > $out/$name.tsv && return
+	grep -v '	' $out/$name.tsv >&2
+	exit 1
+}
+icount='-icount shift=0,sleep=off -cpu max,-rdrand,-rdseed -rtc base=2026-01-01,clock=vm'
+table() { # WHAT FILE
+	awk -F '\t' -v what=$1 -f bench/table.awk $2
+}
+
+case $1 in
+gate)
+	run gate 1 "$icount" icount 0
+	table csv $out/gate.tsv > $out/gate.csv
+	awk -f bench/compare.awk bench/baseline.csv $out/gate.csv
+	;;
+all)
+	run bench 1 "$icount" icount 100000
+	table csv $out/bench.tsv > $out/bench.csv
+	gnuplot -e "csv='$out/bench.csv'; svg='$out/bench.svg'" bench/chart.gp
+	{
+		echo "Instructions per operation; in parentheses, famfs / peer:"
+		echo
+		table peers $out/bench.tsv
+		echo
+		echo "How it grows: one extent in a file of 64 MiB and of 2000 MiB (big), 32"
+		echo "extents, 1000 of one length (e) and of two (u), interleaved 2, 4 and 8"
+		echo "ways, and 100000 cached files:"
+		echo
+		table growth $out/bench.tsv
+	} | tee $out/bench.md
+	run wall 2 "" wall
+	{
+		echo
+		echo "Nanoseconds on this machine's emulated CPUs, by the wall clock:"
+		echo
+		table wall $out/wall.tsv
+	} | tee -a $out/bench.md
+	echo
+	echo "$out/bench.csv, $out/bench.svg, $out/bench.md"
+	;;
+esac
