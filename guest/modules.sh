@@ -17,19 +17,20 @@ unload() {
 }
 device() { ls $DAX/devices 2> /dev/null | head -n 1; }
 
-in_order() { # MODULES... -> the only device is bound as without fsdev
+in_order() { # MODULES... -> the only device becomes RAM, as without fsdev
 	load "$@" || return 1
-	[ -n "$(device)" ] || return 1
-	[ "$(dax_mode $(device))" = devdax ] || { echo "# $(device): $(dax_mode $(device))"; return 1; }
-	# and it can be had when it is asked for
-	dax_set_mode $(device) famfs && dax_set_mode $(device) devdax || return 1
-	unload dax_hmem fsdev_dax device_dax
+	[ "$(dax_mode $(device))" = system-ram ] ||
+		{ echo "# $(device): $(dax_mode $(device))"; return 1; }
+	# and fsdev can have it when it is asked to
+	dax_set_mode $(device) famfs && dax_set_mode $(device) devdax &&
+		dax_disable $(device) || return 1
+	unload dax_hmem fsdev_dax device_dax kmem
 }
-for order in "fsdev_dax device_dax dax_hmem" "fsdev_dax dax_hmem device_dax" \
-	"device_dax fsdev_dax dax_hmem" "device_dax dax_hmem fsdev_dax" \
-	"dax_hmem fsdev_dax device_dax" "dax_hmem device_dax fsdev_dax"; do
-	in_order $order
-	result $? "order: $order"
+for order in "fsdev_dax device_dax kmem dax_hmem" "fsdev_dax dax_hmem kmem device_dax" \
+	"kmem fsdev_dax device_dax dax_hmem" "device_dax kmem dax_hmem fsdev_dax" \
+	"dax_hmem fsdev_dax device_dax kmem" "dax_hmem device_dax fsdev_dax kmem"; do
+	in_order $order || { result 1 "order: $order"; exit 1; }
+	result 0 "order: $order"
 done
 
 alone() { # nobody else is there to take the device
@@ -39,6 +40,7 @@ alone() { # nobody else is there to take the device
 }
 alone
 result $? "fsdev alone does not bind"
+load device_dax
 
 mount_it() {
 	load fsdev_dax && dax_set_mode $(device) famfs || return 1
@@ -48,7 +50,7 @@ file f 644 4M simple 0:0:4M" > /tmp/layout
 	setsid famfs_server /tmp/layout /mnt/famfs /tmp/stats > /dev/null 2>&1 &
 	local i=0
 	until [ -e /mnt/famfs/f ] || [ $i -gt 50 ]; do usleep 100000; i=$((i + 1)); done
-	echo something > /mnt/famfs/f
+	echo something 1<> /mnt/famfs/f # which does not truncate
 	[ "$(head -n 1 /mnt/famfs/f)" = something ]
 }
 load fuse && mount_it
@@ -68,6 +70,6 @@ i=0
 until rmmod fuse 2> /dev/null || [ $i -gt 50 ]; do usleep 100000; i=$((i + 1)); done
 [ ! -d /sys/module/fuse ]
 result $? "unload fuse"
-unload fsdev_dax dax_hmem
+unload fsdev_dax dax_hmem device_dax
 result $? "unload the rest"
 exit $status
