@@ -12,10 +12,12 @@ SECONDS ?= 60
 help:
 	@echo 'make run [CMD=...]          build, boot in QEMU, mount famfs, show it'
 	@echo 'make test [T=pattern]       build the debug kernel, run the tests in it'
-	@echo 'make kernel PROFILE=plain|debug   build/PROFILE/bzImage'
+	@echo 'make kernel PROFILE=plain|debug|modules   build/PROFILE/bzImage'
 	@echo 'make fuzz SECONDS=n         fuzz the map parser in user space'
+	@echo 'make soak SECONDS=n         everything at once, for n seconds, in the debug kernel'
 	@echo 'make modules                build the drivers and fuse as modules, load them in all orders'
 	@echo 'make bench                  instructions per operation, beside other file systems'
+	@echo 'make gate                   fails if that is more than 3 % above bench/baseline.csv'
 	@echo 'make check                  W=1, sparse and checkpatch on the series'
 	@echo 'make bisect                 every commit builds, with the options on and off'
 	@echo 'make series                 the series as mails, in build/series/'
@@ -31,6 +33,10 @@ test:
 	@scripts/build.sh debug
 	@scripts/test.sh '$(T)'
 
+soak:
+	@scripts/build.sh debug
+	@FAMFS_SOAK_SECONDS='$(SECONDS)' scripts/test.sh 'soak_test'
+
 kernel:
 	@scripts/build.sh $(PROFILE)
 
@@ -45,6 +51,10 @@ modules:
 bench:
 	@scripts/build.sh plain
 	@scripts/bench.sh all
+
+gate:
+	@scripts/build.sh plain
+	@scripts/bench.sh gate
 
 check:
 	@scripts/build.sh plain
@@ -69,4 +79,4 @@ refresh:
 clean:
 	@find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help run test kernel modules fuzz bench check bisect series apply refresh clean
+.PHONY: help run test soak kernel modules fuzz bench gate check bisect series apply refresh clean

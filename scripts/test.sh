@@ -10,13 +10,17 @@ build=build
 ktap=$build/test.ktap
 export CONSOLE=$build/test-console.log
 
-# QEMU's emulation of the failure of memory needs nothing; pmem becomes the
-# static device
-scripts/guest.sh -t "${TEST_TIMEOUT:-1500}" -a "memmap=256M!1G" $build/debug/bzImage \
-	"sh /tests/run-tests.sh ${1:+'$1'}" > $ktap 2>&1 &
+# pmem becomes the static device; FAMFS_SOAK_SECONDS and FAMFS_SOAK_SEED are for soak_test
+soak=
+for v in FAMFS_SOAK_SECONDS FAMFS_SOAK_SEED; do
+	eval "value=\${$v:-}"
+	[ -z "$value" ] || soak="$soak $v=$value"
+done
+scripts/guest.sh -t $((1800 + ${FAMFS_SOAK_SECONDS:-0} * 2)) -a "memmap=256M!1G" $build/debug/bzImage \
+	"$soak sh /tests/run-tests.sh ${1:+'$1'}" > $ktap 2>&1 &
 guest=$!
 tail -n +1 -f --pid=$guest $ktap | awk '
-	/^ *not ok/ || /^# [a-z_]+$/ || / took / || /^# [a-z_0-9]+\.[a-z0-9]+: / { print; fflush() }
+	/^ *not ok/ || /^# [A-Za-z_ -]+: [0-9]+, and/ || /^# [a-z_]+$/ || / took / || /^# [a-z_0-9]+\.[a-z0-9]+: / { print; fflush() }
 	/^ok / && ++n % 50 == 0 { print "  " n " passed"; fflush() }'
 wait $guest
 status=$?

@@ -354,6 +354,13 @@ static void fsdev_stop(void *data)
 	kill_dev_dax(dev_dax);
 	fsdev_drain(dev_dax);
 	dax_set_ops(dev_dax->dax_dev, NULL);
+}
+
+/* Memory may fail until the page map is gone. */
+static void fsdev_forget(void *data)
+{
+	struct fsdev *fsdev = data;
+
 	mtree_destroy(&fsdev->failed);
 }
 
@@ -369,6 +376,9 @@ static int fsdev_probe(struct dev_dax *dev_dax)
 	fsdev->dev_dax = dev_dax;
 	mt_init_flags(&fsdev->failed, MT_FLAGS_USE_RCU);
 	dev_set_drvdata(dev, fsdev);
+	rc = devm_add_action_or_reset(dev, fsdev_forget, fsdev);
+	if (rc)
+		return rc;
 
 	rc = fsdev_map_pages(dev_dax);
 	if (rc)

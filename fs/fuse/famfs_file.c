@@ -78,6 +78,14 @@ static const struct iomap_ops famfs_iomap_ops = {
 	.iomap_begin = famfs_fuse_iomap_begin,
 };
 
+static ssize_t famfs_rw(struct kiocb *iocb, struct iov_iter *iter)
+{
+	ssize_t ret = dax_iomap_rw(iocb, iter, &famfs_iomap_ops);
+
+	/* the device has died since iomap_begin */
+	return ret == -ENXIO ? -EIO : ret;
+}
+
 static ssize_t famfs_read_locked(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
@@ -91,7 +99,7 @@ static ssize_t famfs_read_locked(struct kiocb *iocb, struct iov_iter *to)
 		return 0;
 	iov_iter_truncate(to, size - iocb->ki_pos);
 	count -= iov_iter_count(to);
-	ret = dax_iomap_rw(iocb, to, &famfs_iomap_ops);
+	ret = famfs_rw(iocb, to);
 	iov_iter_reexpand(to, iov_iter_count(to) + count);
 	return ret;
 }
@@ -153,7 +161,7 @@ static ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 		return -EAGAIN;
 	ret = famfs_write_checks(iocb, from);
 	if (ret > 0)
-		ret = dax_iomap_rw(iocb, from, &famfs_iomap_ops);
+		ret = famfs_rw(iocb, from);
 	inode_unlock(inode);
 	if (ret > 0)
 		ret = generic_write_sync(iocb, ret);
@@ -190,6 +198,25 @@ static const struct vm_operations_struct famfs_vm_ops = {
 	.fault		= famfs_fault,
 	.huge_fault	= famfs_huge_fault,
 };
+
+/* Addresses and offsets that agree within 1 GiB, if the mapping is long enough */
+static unsigned long famfs_get_unmapped_area(struct file *file,
+					     unsigned long addr,
+					     unsigned long len,
+					     unsigned long pgoff,
+					     unsigned long flags)
+{
+	unsigned long at, off = pgoff << PAGE_SHIFT;
+
+	if (!IS_ENABLED(CONFIG_HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD) || addr ||
+	    len < PUD_SIZE || len + PUD_SIZE < len)
+		goto pmd;
+	at = mm_get_unmapped_area(file, 0, len + PUD_SIZE, pgoff, flags);
+	if (!IS_ERR_VALUE(at))
+		return at + ((off - at) & (PUD_SIZE - 1));
+pmd:
+	return thp_get_unmapped_area(file, addr, len, pgoff, flags);
+}
 
 static int famfs_mmap_prepare(struct vm_area_desc *desc)
 {
@@ -265,7 +292,7 @@ static const struct file_operations famfs_file_operations = {
 	.release	= fuse_release,
 	.fsync		= famfs_fsync,
 	.lock		= fuse_file_lock,
-	.get_unmapped_area = thp_get_unmapped_area,
+	.get_unmapped_area = famfs_get_unmapped_area,
 	.flock		= fuse_file_flock,
 	.splice_read	= copy_splice_read,
 	.splice_write	= iter_file_splice_write,
