@@ -16,6 +16,7 @@ for v in FAMFS_SOAK_SECONDS FAMFS_SOAK_SEED; do
 	eval "value=\${$v:-}"
 	[ -z "$value" ] || soak="$soak $v=$value"
 done
+: > $ktap
 scripts/guest.sh -t $((1800 + ${FAMFS_SOAK_SECONDS:-0} * 2)) -a "memmap=256M!1G" $build/debug/bzImage \
 	"$soak sh /tests/run-tests.sh ${1:+'$1'}" > $ktap 2>&1 &
 guest=$!
