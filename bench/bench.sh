@@ -6,6 +6,8 @@
 #   bench.sh wall		a few rows and the threads, by the wall clock
 . /tests/dax.sh
 kind=$1 files=${2:-0}
+# the same run at another moment, with respect to what happens periodically
+sleep ${BENCH_SLEEP:-0}
 M=1048576
 
 hmem=$(ls $DAX/devices | head -n 1)

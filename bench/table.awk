@@ -20,7 +20,9 @@ function ratio(r, c,	x, own) {
 {
 	if (!($1 in row)) { row[$1] = ++nrows; rname[nrows] = $1 }
 	if (!($2 in col)) { col[$2] = ++ncols; cname[ncols] = $2 }
-	v[$1, $2] = $3
+	# of several runs, the lowest: what disturbs only adds
+	if (!(($1, $2) in v) || $3 + 0 < v[$1, $2])
+		v[$1, $2] = $3
 }
 
 END {

@@ -199,25 +199,6 @@ static const struct vm_operations_struct famfs_vm_ops = {
 	.huge_fault	= famfs_huge_fault,
 };
 
-/* Addresses and offsets that agree within 1 GiB, if the mapping is long enough */
-static unsigned long famfs_get_unmapped_area(struct file *file,
-					     unsigned long addr,
-					     unsigned long len,
-					     unsigned long pgoff,
-					     unsigned long flags)
-{
-	unsigned long at, off = pgoff << PAGE_SHIFT;
-
-	if (!IS_ENABLED(CONFIG_HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD) || addr ||
-	    len < PUD_SIZE || len + PUD_SIZE < len)
-		goto pmd;
-	at = mm_get_unmapped_area(file, 0, len + PUD_SIZE, pgoff, flags);
-	if (!IS_ERR_VALUE(at))
-		return at + ((off - at) & (PUD_SIZE - 1));
-pmd:
-	return thp_get_unmapped_area(file, addr, len, pgoff, flags);
-}
-
 static int famfs_mmap_prepare(struct vm_area_desc *desc)
 {
 	desc->vm_ops = &famfs_vm_ops;
@@ -292,7 +273,7 @@ static const struct file_operations famfs_file_operations = {
 	.release	= fuse_release,
 	.fsync		= famfs_fsync,
 	.lock		= fuse_file_lock,
-	.get_unmapped_area = famfs_get_unmapped_area,
+	.get_unmapped_area = thp_get_unmapped_area,
 	.flock		= fuse_file_flock,
 	.splice_read	= copy_splice_read,
 	.splice_write	= iter_file_splice_write,

@@ -88,7 +88,7 @@ struct famfs_map {
  * @pos: offset into the file of the first byte
  * @off: offset into the device of the first byte
  * @len: number of bytes, a multiple of the page size: may go beyond the end of
- *	the file, but not of its last page
+ *	the file, if the extent does
  */
 struct famfs_range {
 	void *dev;
