@@ -83,6 +83,38 @@ TEST_F(mode, open_over_change)
 	close(fd);
 }
 
+static long free_kb(void)
+{
+	char line[128];
+	FILE *f = fopen("/proc/meminfo", "re");
+	long kb = -1;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemFree: %ld", &kb) == 1)
+			break;
+	fclose(f);
+	return kb;
+}
+
+/* The struct pages are given back: 16 MiB for every GiB of the device. */
+TEST_F(mode, memory_is_given_back)
+{
+	char path[64];
+	long before, kb;
+	int i;
+
+	snprintf(path, sizeof(path), "/sys/bus/dax/devices/%s/size", self->dev);
+	/* of which 8 times 1 part in 64, if nothing is given back */
+	kb = read_number(path) / KB / 64 * 8;
+	for (i = -2; i < 8; i++) {
+		if (!i)
+			before = free_kb();
+		ASSERT_EQ(0, dax_set_mode(self->dev, DAX_FAMFS));
+		ASSERT_EQ(0, dax_set_mode(self->dev, DAX_DEVDAX));
+	}
+	EXPECT_GT(kb / 2, before - free_kb());
+}
+
 static void *map_raw(const char *path)
 {
 	int fd = open(path, O_RDWR);
