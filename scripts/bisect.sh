@@ -15,6 +15,7 @@ build() { # on|off
 END
 	kmake KCONFIG_ALLCONFIG=fragment allnoconfig > build/bisect.log 2>&1 &&
 		kmake -j"$(nproc)" drivers/dax/ drivers/nvdimm/ fs/fuse/ fs/dax.o \
+			mm/memory-failure.o arch/x86/mm/init_64.o \
 			>> build/bisect.log 2>&1 && return
 	tail -n 20 build/bisect.log
 	echo "$(git -C $tree log -1 --format='%h %s') does not build with the options $1"
