@@ -11,7 +11,6 @@
  *   bench first NAME FILE...   open of files that were never opened
  *   bench stat DIR...          look up every file in the directories
  *   bench touch DIR...         open and close them, too
- *   bench loop ROW FILE        one kind of operation, for ever, for a profile
  *   bench threads FILE [FILE]  two threads that fault on one file, or on two
  *
  * The files are 64 MiB or longer; all accesses are spread over the whole file.
@@ -33,11 +32,8 @@
 #include <unistd.h>
 
 #include "server.h"
+#include "util.h"
 
-#define KB 1024UL
-#define MB (1024 * KB)
-#define PMD (2 * MB)
-#define PAGE (4 * KB)
 #define NR_PMD 32UL		/* 2 MiB faults of a pass */
 #define SMALL (16 * MB)		/* mapped by the 4 KiB rows */
 
@@ -56,12 +52,7 @@ static uint64_t now(void)
 
 static uint64_t requests(void)
 {
-	uint64_t sum = 0;
-	int i;
-
-	for (i = 0; stats && i < SERVER_NR_STATS; i++)
-		sum += stats[i];
-	return sum;
+	return stats ? server_stats_sum(stats) : 0;
 }
 
 static void map_stats(const char *path)
@@ -107,19 +98,14 @@ static void close_file(int fd, const char *rows)
 }
 
 /* Map at an address that is @skew above a multiple of 2 MiB. */
-static volatile uint8_t *map(int fd, size_t len, size_t skew, int prot)
+static volatile uint8_t *map(int fd, size_t len, size_t skew)
 {
-	uint8_t *p = mmap(NULL, len + 2 * PMD, PROT_NONE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	uint8_t *at;
+	volatile uint8_t *p = map_at(len, PROT_READ | PROT_WRITE, MAP_SHARED,
+				     fd, 0, PMD, skew);
 
-	if (p == MAP_FAILED)
-		err(1, "mmap");
-	at = (uint8_t *)(((uintptr_t)p + PMD - 1) & ~(PMD - 1)) + skew;
-	munmap(p, len + 2 * PMD);
-	if (mmap(at, len, prot, MAP_SHARED | MAP_FIXED, fd, 0) != at)
+	if (!p)
 		err(1, "mmap %s", name);
-	return at;
+	return p;
 }
 
 static int compare(const void *a, const void *b)
@@ -185,13 +171,13 @@ static void rows_mmap(const char *path)
 	int fd = open_file(path, O_RDWR, &size);
 
 	step = size / NR_PMD & ~(PMD - 1);
-	p = map(fd, size, 0, PROT_READ | PROT_WRITE);
+	p = map(fd, size, 0);
 	fault_huge(p, step, true, ns);
 	row_uninterrupted("first write fault 2 MiB", ns, NR_PMD);
 
 	for (pass = 0; pass < 8; pass++) {
 		munmap((void *)p, size);
-		p = map(fd, size, 0, PROT_READ | PROT_WRITE);
+		p = map(fd, size, 0);
 		fault_huge(p, step, false, ns + pass * NR_PMD);
 	}
 	row_uninterrupted("read re-fault 2 MiB", ns, 8 * NR_PMD);
@@ -250,7 +236,7 @@ static void rows_small(const char *path)
 	int fd = open_file(path, O_RDWR, &size);
 
 	for (k = 0; k < sizeof(kinds) / sizeof(*kinds); k++) {
-		p = map(fd, SMALL, PAGE, PROT_READ | PROT_WRITE);
+		p = map(fd, SMALL, PAGE);
 		n = nr_touch(kinds[k].order);
 		row(kinds[k].name, touch(p, kinds[k].write, kinds[k].order), n);
 		t = now();
@@ -419,37 +405,6 @@ static void rows_threads(int n, char **paths)
 		row_threads("read fault two threads on two files", 2, 2, paths);
 }
 
-static void loop(const char *what, const char *path)
-{
-	volatile uint8_t *p = NULL;
-	size_t size, i = 0;
-	char c = 1;
-	int fd = open_file(path, O_RDWR, &size);
-
-	puts("loop");
-	fflush(stdout);
-	for (;; i++) {
-		if (!strcmp(what, "pread")) {
-			(void)!pread(fd, &c, 1, i % size);
-		} else if (!strcmp(what, "pwrite")) {
-			(void)!pwrite(fd, &c, 1, i % size);
-		} else if (!strcmp(what, "open")) {
-			close(open(path, O_RDONLY));
-		} else if (!strcmp(what, "pmd")) {
-			if (p)
-				munmap((void *)p, 64 * MB);
-			p = map(fd, 64 * MB, 0, PROT_READ | PROT_WRITE);
-			for (size_t k = 0; k < 32; k++)
-				(void)p[k * PMD];
-		} else {
-			if (p)
-				munmap((void *)p, SMALL);
-			p = map(fd, SMALL, PAGE, PROT_READ | PROT_WRITE);
-			touch(p, *what == 'w', SEQUENTIAL);
-		}
-	}
-}
-
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -478,8 +433,6 @@ int main(int argc, char **argv)
 		rows_open(argv[3], "open + close with upcalls");
 	else if (!strcmp(what, "first"))
 		rows_first(argc - 3, argv + 3);
-	else if (!strcmp(what, "loop"))
-		loop(argv[2], argv[3]);
 	else if (!strcmp(what, "threads"))
 		rows_threads(argc - 3, argv + 3);
 	else

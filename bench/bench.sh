@@ -54,7 +54,6 @@ start() { # LAYOUT DIR STATS FLAGS
 }
 start /tmp/layout /mnt/famfs /tmp/stats
 start /tmp/layout.noopen /mnt/noopen /tmp/stats.noopen -n
-[ $kind != setup ] || exit 0
 mkdir -p /mnt/ext4 /mnt/tmpfs /mnt/huge
 zcat /tests/ext4.gz > /dev/pmem0 && mount -t ext4 -o dax=always /dev/pmem0 /mnt/ext4 || exit 1
 mount -t tmpfs -o huge=never tmpfs /mnt/tmpfs
@@ -63,13 +62,6 @@ for d in ext4 tmpfs huge; do
 	dd if=/dev/zero of=/mnt/$d/one bs=$((2 * M)) count=32 2> /dev/null || exit 1
 done
 sync
-
-requests() { # STATS -> all requests so far
-	od -An -v -t u8 $1 | awk '{ for (i = 1; i <= NF; i++) n += $i } END { print n }'
-}
-slab() { # -> bytes
-	awk '/^Slab:/ { print $2 * 1024 }' /proc/meminfo
-}
 
 each() { # WHAT NAME:PATH...
 	local what=$1 f stats

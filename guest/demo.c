@@ -41,16 +41,6 @@ static long page_faults(void)
 	return ru.ru_minflt + ru.ru_majflt;
 }
 
-static uint64_t requests(const volatile uint64_t *stats)
-{
-	uint64_t sum = 0;
-	int i;
-
-	for (i = 0; i < SERVER_NR_STATS; i++)
-		sum += stats[i];
-	return sum;
-}
-
 static uint64_t write_mapping(int fd, size_t size, unsigned int seed)
 {
 	uint64_t *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -110,7 +100,7 @@ int main(int argc, char **argv)
 
 	printf("%-26s %12s  %-16s  %-16s\n", "file", "bytes",
 	       "written (mmap)", "read (read(2))");
-	before = requests(stats);
+	before = server_stats_sum(stats);
 	faults = page_faults();
 	for (i = 0; i < argc - 2; i++) {
 		struct stat st;
@@ -128,6 +118,6 @@ int main(int argc, char **argv)
 	}
 	printf("\n%zu bytes written and read back: %ld page faults, %" PRIu64
 	       " reads, %" PRIu64 " requests to the server meanwhile\n",
-	       total, page_faults() - faults, reads, requests(stats) - before);
-	return bad || requests(stats) != before;
+	       total, page_faults() - faults, reads, server_stats_sum(stats) - before);
+	return bad || server_stats_sum(stats) != before;
 }

@@ -22,8 +22,8 @@ truncate -s 192M $img
 	-E stride=512,stripe_width=512,lazy_itable_init=0,lazy_journal_init=0,hash_seed=00000000-0000-4000-8000-000000000000 $img
 gzip -n -1 -c $img > build/selftests/ext4.gz
 rm $img
-gcc -static -O2 -Wall -pthread -I tools/testing/selftests/filesystems/famfs \
-	-o build/selftests/bench bench/bench.c
+tests=tools/testing/selftests/filesystems/famfs
+gcc -static -O2 -Wall -pthread -I $tests -o build/selftests/bench bench/bench.c $tests/util.c
 cp bench/bench.sh build/selftests/
 scripts/initramfs.sh
 rm build/selftests/ext4.gz
@@ -44,10 +44,12 @@ table() { # WHAT FILE...
 	awk -F '\t' -v what=$what -f bench/table.awk "$@"
 }
 
+# seconds that a run starts later, see bench/bench.sh
+moments='0 1.7 3.1'
 case $1 in
 gate)
-	# A value counts if it is too high at three different moments.
-	for moment in 0 1.7 3.1; do
+	# a value counts if it is too high at all of them
+	for moment in $moments; do
 		run gate-$moment 1 "$icount" icount 0
 		table csv $out/gate-*.tsv > $out/gate.csv
 		! awk -f bench/compare.awk bench/baseline.csv $out/gate.csv || exit 0
@@ -55,7 +57,7 @@ gate)
 	exit 1
 	;;
 baseline)
-	for moment in 0 1.7 3.1; do
+	for moment in $moments; do
 		run gate-$moment 1 "$icount" icount 0
 	done
 	table csv $out/gate-*.tsv > bench/baseline.csv

@@ -8,4 +8,4 @@ cp build/selftests/famfs_server $BUILD/selftests/
 find build/linux/obj-modules -name '*.ko' -exec cp {} $BUILD/selftests/ \;
 scripts/initramfs.sh
 scripts/guest.sh -t 120 $BUILD/bzImage 'sh /tests/modules.sh'
-! grep -nE 'WARNING:|BUG:|Oops|INFO: task|refcount_t:' $BUILD/console.log
+! scripts/problems.sh $BUILD/console.log

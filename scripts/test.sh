@@ -42,7 +42,7 @@ counts=$(awk '
 set -- $counts
 passed=$1 failed=$2 skipped=$3
 
-problems=$(grep -nE 'WARNING:|BUG:|Oops|KASAN|UBSAN|possible (recursive|circular)|INFO: task|INFO: .* lock|suspicious RCU|rcu: .*stall|general protection|Call Trace|refcount_t:|unreferenced object' $CONSOLE)
+problems=$(scripts/problems.sh $CONSOLE)
 if [ -n "$problems" ]; then
 	echo "the kernel's log ($CONSOLE) reports:"
 	echo "$problems" | head -n 20

@@ -909,20 +909,25 @@ static int write_attr(int fd, const char *dev)
 	return write(fd, dev, strlen(dev)) < 0 ? -errno : 0;
 }
 
-/* A mount that uses the device, and one file on it. */
-static const char *device_works(const char *dev)
+/* Mount with one file on the device, and open it. Return: as raw_open(). */
+static int start_on(struct raw *r, const char *dev)
 {
 	char path[32];
-	const char *why;
-	struct raw r;
-	int fd;
 
 	snprintf(path, sizeof(path), "/dev/%s", dev);
-	raw_init(&r);
-	raw_set_dev(&r, 0, path);
-	raw_set_file(&r, ONE, 0, ONE_OFF, ONE_LEN);
-	raw_start(&r, NULL);
-	fd = raw_open(&r, ONE, O_RDWR);
+	raw_init(r);
+	raw_set_dev(r, 0, path);
+	raw_set_file(r, ONE, 0, ONE_OFF, ONE_LEN);
+	raw_start(r, NULL);
+	return raw_open(r, ONE, O_RDWR);
+}
+
+static const char *device_works(const char *dev)
+{
+	const char *why;
+	struct raw r;
+	int fd = start_on(&r, dev);
+
 	fill_pattern(buffer, ONE_LEN, ONE, 0);
 	if (fd < 0 || write_some(fd))
 		why = "can not be written";
@@ -1008,17 +1013,11 @@ static bool fail_page(struct __test_metadata *_metadata,
 		      FIXTURE_DATA(device) *self, const char *dev, int hwpoison,
 		      unsigned int n, struct tally *t)
 {
-	char path[32], pfn[32];
+	char pfn[32];
 	struct raw r;
-	int fd, ret;
+	int ret, fd = start_on(&r, dev);
 	bool hit;
 
-	snprintf(path, sizeof(path), "/dev/%s", dev);
-	raw_init(&r);
-	raw_set_dev(&r, 0, path);
-	raw_set_file(&r, ONE, 0, ONE_OFF, ONE_LEN);
-	raw_start(&r, NULL);
-	fd = raw_open(&r, ONE, O_RDWR);
 	EXPECT_EQ(0, write_some(fd));
 	snprintf(pfn, sizeof(pfn), "%#jx",
 		 (uintmax_t)dax_pfn(dev, ONE_OFF + PAGE));

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -20,9 +19,6 @@
 
 #define MAX_DEVS 2
 #define MAX_STRIPS 8
-
-/* What a fault maps that can not map 2 MiB: an aligned range of the file. */
-#define AROUND (64 * KB)
 
 /* A strip is where a part of the file lies; an extent has one or more. */
 struct strip {
@@ -196,14 +192,6 @@ static bool read_all(int fd, void *buf, size_t len, off_t off)
 		off += n;
 	}
 	return true;
-}
-
-static long faults(void)
-{
-	struct rusage ru;
-
-	getrusage(RUSAGE_SELF, &ru);
-	return ru.ru_minflt + ru.ru_majflt;
 }
 
 /* Every byte lies where the map says: seen through the raw device. */

@@ -580,7 +580,7 @@ static void do_fork(void)
 }
 
 /* Data that goes from a file to the same place in it changes nothing. */
-static void do_read_to_map(void)
+static void to_itself(enum op op, bool write)
 {
 	size_t len;
 	uint64_t off = somewhere_else(w.h, &len);
@@ -588,44 +588,35 @@ static void do_read_to_map(void)
 
 	if (w.h->private)
 		return;
-	n = pread(w.h->fd, w.h->map + off, len, off);
-	done(READ_TO_MAP, n < 0 ? -errno : 0);
+	n = write ? pwrite(w.h->fd, w.h->map + off, len, off) :
+		    pread(w.h->fd, w.h->map + off, len, off);
+	done(op, n < 0 ? -errno : 0);
+}
+
+static void do_read_to_map(void)
+{
+	to_itself(READ_TO_MAP, false);
 }
 
 static void do_write_from_map(void)
 {
-	size_t len;
-	uint64_t off = somewhere_else(w.h, &len);
-	ssize_t n;
-
-	if (w.h->private)
-		return;
-	n = pwrite(w.h->fd, w.h->map + off, len, off);
-	done(WRITE_FROM_MAP, n < 0 ? -errno : 0);
+	to_itself(WRITE_FROM_MAP, true);
 }
 
 /* --- A counter in the file: no write is lost, whichever way it takes --- */
 
-static int slot_read(uint64_t *value)
+static int slot_io(uint64_t *value, bool write)
 {
-	uint64_t at = SLOT_OFF + w.nr * sizeof(*value);
+	const size_t len = sizeof(*value);
+	uint64_t at = SLOT_OFF + w.nr * len;
 	ssize_t n;
 
 	if (w.h->map && !w.h->private && roll(2))
-		return copy(value, w.h->map + at, sizeof(*value));
-	n = pread(w.h->fd, value, sizeof(*value), at);
-	return n == sizeof(*value) ? 0 : n < 0 ? -errno : -EIO;
-}
-
-static int slot_write(uint64_t value)
-{
-	uint64_t at = SLOT_OFF + w.nr * sizeof(value);
-	ssize_t n;
-
-	if (w.h->map && !w.h->private && roll(2))
-		return copy(w.h->map + at, &value, sizeof(value));
-	n = pwrite(w.h->fd, &value, sizeof(value), at);
-	return n == sizeof(value) ? 0 : n < 0 ? -errno : -EIO;
+		return write ? copy(w.h->map + at, value, len) :
+			       copy(value, w.h->map + at, len);
+	n = write ? pwrite(w.h->fd, value, len, at) :
+		    pread(w.h->fd, value, len, at);
+	return n == (ssize_t)len ? 0 : n < 0 ? -errno : -EIO;
 }
 
 static unsigned int epoch_of(const struct arena *a)
@@ -646,7 +637,7 @@ static void do_slot(void)
 
 	if (s->epoch != epoch)
 		*s = (struct slot){ .epoch = epoch };
-	ret = slot_read(&value);
+	ret = slot_io(&value, false);
 	if (done(SLOT, ret) || epoch_of(w.a) != epoch)
 		return;
 	if (value != s->a && value != s->b)
@@ -654,7 +645,7 @@ static void do_slot(void)
 			 (uintmax_t)value, (uintmax_t)s->a, (uintmax_t)s->b);
 	s->a = value;
 	s->b = value + 1;
-	if (!done(SLOT, slot_write(s->b)))
+	if (!done(SLOT, slot_io(&s->b, true)))
 		s->a = s->b;
 }
 

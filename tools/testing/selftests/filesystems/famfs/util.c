@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -250,12 +251,7 @@ uint64_t server_count(const struct server *s, int opcode)
 
 uint64_t server_requests(const struct server *s)
 {
-	uint64_t sum = 0;
-	int i;
-
-	for (i = 0; i < SERVER_NR_STATS; i++)
-		sum += s->stats[i];
-	return sum;
+	return server_stats_sum(s->stats);
 }
 
 int server_open(const struct server *s, const char *name, int flags)
@@ -266,6 +262,14 @@ int server_open(const struct server *s, const char *name, int flags)
 	snprintf(path, sizeof(path), "%s/%s", s->mnt, name);
 	fd = open(path, flags | O_CLOEXEC, 0644);
 	return fd < 0 ? -errno : fd;
+}
+
+long faults(void)
+{
+	struct rusage ru;
+
+	getrusage(RUSAGE_SELF, &ru);
+	return ru.ru_minflt + ru.ru_majflt;
 }
 
 void *map_at(size_t len, int prot, int flags, int fd, off_t off, size_t align,

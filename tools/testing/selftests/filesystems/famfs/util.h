@@ -31,6 +31,8 @@
 #define MB (1UL << 20)
 #define GB (1UL << 30)
 #define PMD (2 * MB)
+/* What a fault maps that can not map 2 MiB: an aligned range of the file. */
+#define AROUND (64 * KB)
 
 enum dax_mode { DAX_DISABLED, DAX_DEVDAX, DAX_FAMFS, DAX_RAM };
 
@@ -73,6 +75,9 @@ int server_open(const struct server *s, const char *name, int flags);
 void *map_at(size_t len, int prot, int flags, int fd, off_t off, size_t align,
 	     size_t skew);
 void *map_file(int fd, size_t len, int prot, int flags);
+
+/* Page faults of this process so far. */
+long faults(void);
 
 /* What a SIGBUS said. */
 struct fault {
