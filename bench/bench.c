@@ -4,6 +4,7 @@
  * the clock of the guest counts instructions, so that is what they are then.
  *
  *   bench mmap NAME FILE       2 MiB faults of a file that was never mapped
+ *   bench giant NAME FILE      1 GiB at an address that allows to map it at once
  *   bench small NAME FILE      4 KiB faults
  *   bench rw NAME FILE         pread and pwrite
  *   bench open NAME FILE       open and close of a file whose map is cached
@@ -183,6 +184,36 @@ static void rows_mmap(const char *path)
 	row_uninterrupted("read re-fault 2 MiB", ns, 8 * NR_PMD);
 	munmap((void *)p, size);
 	close_file(fd, "2 MiB faults");
+}
+
+/* One fault for 1 GiB, or many: all of them are counted. */
+static void rows_giant(const char *path)
+{
+	const char * const names[] = {
+		"first write of 1 GiB", "read of 1 GiB, mapped again",
+	};
+	size_t i, size;
+	unsigned int pass;
+	volatile uint8_t *p;
+	uint64_t t;
+	int fd = open_file(path, O_RDWR, &size);
+
+	for (pass = 0; pass < 2; pass++) {
+		p = map_at(GB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0, GB,
+			   0);
+		if (!p)
+			err(1, "mmap %s", name);
+		t = now();
+		for (i = 0; i < GB; i += PMD) {
+			if (pass)
+				(void)p[i];
+			else
+				p[i] = i;
+		}
+		row(names[pass], now() - t, 1);
+		munmap((void *)p, GB);
+	}
+	close_file(fd, "1 GiB faults");
 }
 
 enum order { SEQUENTIAL, RANDOM, SPARSE };
@@ -423,6 +454,8 @@ int main(int argc, char **argv)
 	map_stats(getenv("BENCH_STATS"));
 	if (!strcmp(what, "mmap"))
 		rows_mmap(argv[3]);
+	else if (!strcmp(what, "giant"))
+		rows_giant(argv[3]);
 	else if (!strcmp(what, "small"))
 		rows_small(argv[3]);
 	else if (!strcmp(what, "rw"))

@@ -12,11 +12,12 @@ M=1048576
 
 hmem=$(ls $DAX/devices | head -n 1)
 dax_disable "$hmem" || exit 1
-dax_resize "$hmem" $((9216 * M)) || exit 1
+dax_resize "$hmem" $((10240 * M)) || exit 1
+giant=$(dax_create "$hmem" $((1024 * M)) $((1024 * M))) || exit 1
 noopen=$(dax_create "$hmem" $((256 * M))) || exit 1
 raw=$(dax_create "$hmem" $((256 * M))) || exit 1
 dax_set_mode "$hmem" famfs && dax_set_mode "$noopen" famfs &&
-	dax_set_mode "$raw" devdax || exit 1
+	dax_set_mode "$raw" devdax && dax_set_mode "$giant" devdax || exit 1
 
 {
 	echo "dev 0 /dev/$hmem"
@@ -29,8 +30,9 @@ dax_set_mode "$hmem" famfs && dax_set_mode "$noopen" famfs &&
 	echo "file e1000 644 2000M simple $(seq 0 999 | awk '{ printf "0:%dM:2M ", 1024 + $1 * 617 % 1000 * 2 }')"
 	# lengths that differ: extents are found by a binary search
 	echo "file u1000 644 3000M simple $(seq 0 999 | awk '{ printf "0:%dM:%dM ", 3072 + $1 * 617 % 1000 * 4, 2 + $1 % 2 * 2 }')"
-	# one extent, but as long as the others with many
-	echo "file big 644 2000M simple 0:7168M:2000M"
+	# one extent, but as long as the others with many; not aligned to 1 GiB
+	echo "file big 644 2000M simple 0:7170M:2000M"
+	echo "file giant 644 1G simple 0:9216M:1G"
 	seq 0 99 | awk '{
 		printf "file f%d 644 4K simple 0:%dK:4K\n", $1, 393216 + $1 * 4
 		printf "file g%d 644 4K simple 0:%dK:4K\n", $1, 397312 + $1 * 4
@@ -96,6 +98,7 @@ done
 # what is measured is the access: the maps are fetched before
 for f in $famfs; do : < ${f#*:}; done
 each mmap devdax:/dev/$raw $peers $famfs | grep -v '	tmpfs	'
+each giant devdax:/dev/$giant famfs:/mnt/famfs/giant famfs-big:/mnt/famfs/big
 each small $peers $famfs
 each rw $peers $famfs
 each open $peers famfs:/mnt/noopen/one

@@ -371,22 +371,6 @@ static bool model_locate(const struct model *m, u32 i, u64 rel, u64 *off)
 	return true;
 }
 
-/* All extents are of one length, but for a shorter last one. */
-static bool model_uniform(const struct model *m)
-{
-	u64 len = extent_end(m->extents);
-	u32 i;
-
-	for (i = 1; i < m->nextents; i++) {
-		const struct model_extent *e = &m->extents[i];
-		u64 l = extent_end(e) - e->start;
-
-		if (l != len && (l > len || i + 1 < m->nextents))
-			return false;
-	}
-	return true;
-}
-
 /* Comparison of a map and the model */
 
 /* The part of the range that starts at @off. */
@@ -573,10 +557,8 @@ static void check_strips(const struct model *m, struct famfs_map *map)
 
 static void check_map(const struct model *m, struct famfs_map *map)
 {
-	if (map->size != m->size || map->nsegs != m->nextents ||
-	    map->uniform != model_uniform(m))
-		fail("size %#" PRIx64 ", %u segments, uniform %d", map->size,
-		     map->nsegs, map->uniform);
+	if (map->size != m->size || map->nsegs != m->nextents)
+		fail("size %#" PRIx64 ", %u segments", map->size, map->nsegs);
 	check_strips(m, map);
 	check_bounds(m, map);
 	check_some_extents(m, map);

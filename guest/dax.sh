@@ -48,11 +48,12 @@ dax_resize() { # DEVICE BYTES; the device is disabled
 	echo "$2" > $DAX/devices/$1/size
 }
 
-dax_create() { # DEVICE-OF-THE-REGION BYTES -> name of the new device
+dax_create() { # DEVICE-OF-THE-REGION BYTES [ALIGN] -> name of the new device
 	local region new
 	region=$(dax_region "$1")
 	echo 1 > $region/create
 	new=$(cat $region/create)
+	[ -z "${3:-}" ] || echo "$3" > $DAX/devices/$new/align || return 1
 	echo "$2" > $DAX/devices/$new/size || return 1
 	echo $new
 }

@@ -31,7 +31,7 @@ rm build/selftests/ext4.gz
 run() { # NAME CPUS QEMU-OPTIONS KIND [FILES]
 	name=$1 cpus=$2 qemu=$3
 	shift 3
-	CONSOLE=$out/$name.log scripts/guest.sh -s $cpus -m 12 -t 1200 \
+	CONSOLE=$out/$name.log scripts/guest.sh -s $cpus -m 14 -t 1200 \
 		-a "memmap=256M!1G norandmaps" -q "$qemu" build/plain/bzImage \
 		"BENCH_SLEEP=${moment:-0} sh /tests/bench.sh $*" > $out/$name.tsv && return
 	grep -v '	' $out/$name.tsv >&2

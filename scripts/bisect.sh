@@ -12,10 +12,11 @@ build() { # on|off
 	[ "$1" = on ] || cat >> "$tree/$obj/fragment" <<END
 # CONFIG_DEV_DAX_FSDEV is not set
 # CONFIG_FUSE_FAMFS_DAX is not set
+# CONFIG_FS_DAX_PUD is not set
 END
 	kmake KCONFIG_ALLCONFIG=fragment allnoconfig > build/bisect.log 2>&1 &&
 		kmake -j"$(nproc)" drivers/dax/ drivers/nvdimm/ fs/fuse/ fs/dax.o \
-			mm/memory-failure.o arch/x86/mm/init_64.o \
+			mm/ arch/x86/mm/ \
 			>> build/bisect.log 2>&1 && return
 	tail -n 20 build/bisect.log
 	echo "$(git -C $tree log -1 --format='%h %s') does not build with the options $1"

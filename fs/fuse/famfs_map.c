@@ -194,20 +194,38 @@ static int famfs_check_overlap(const struct famfs_map *map)
 	return 0;
 }
 
-static void famfs_check_uniform(struct famfs_map *map)
+/*
+ * The file in pieces of equal length, 1 to 2 for each segment on average: a
+ * guide is the first segment of a piece, and one more is the last of them all.
+ */
+static u16 *famfs_map_guides(const struct famfs_map *map)
 {
-	u64 len = map->segs[0].end;
-	u16 i;
+	return (u16 *)(famfs_map_strips(map) + map->nstrips);
+}
 
-	for (i = 1; i < map->nsegs; i++) {
-		u64 l = map->segs[i].end - map->segs[i].start;
+static size_t famfs_max_guides(u16 nsegs)
+{
+	return nsegs > 1 ? 2 * nsegs + 1 : 0;
+}
 
-		if (l > len || (l < len && i < map->nsegs - 1))
-			return;
+static void famfs_set_guides(struct famfs_map *map)
+{
+	u64 last = map->segs[map->nsegs - 1].end - 1;
+	u16 *guides = famfs_map_guides(map);
+	u16 seg = 0;
+	u64 i;
+
+	if (map->nsegs == 1)
+		return;
+	map->guide_shift = PAGE_SHIFT;
+	while (last >> map->guide_shift >= 2 * map->nsegs)
+		map->guide_shift++;
+	for (i = 0; i <= last >> map->guide_shift; i++) {
+		while (map->segs[seg].end <= i << map->guide_shift)
+			seg++;
+		guides[i] = seg;
 	}
-	map->uniform = true;
-	/* one segment: the quotient is always 0 */
-	map->inv_len = map->nsegs > 1 ? div64_u64(U64_MAX, len) : 0;
+	guides[i] = map->nsegs - 1;
 }
 
 static int famfs_check_header(const struct fuse_famfs_fmap_header *h,
@@ -263,7 +281,9 @@ struct famfs_map *famfs_map_parse(const void *buf, size_t len,
 		return ERR_PTR(-EINVAL);
 
 	map = kvzalloc(struct_size(map, segs, h->nextents) +
-		       nstrips * sizeof(struct famfs_strip), GFP_KERNEL_ACCOUNT);
+		       nstrips * sizeof(struct famfs_strip) +
+		       famfs_max_guides(h->nextents) * sizeof(u16),
+		       GFP_KERNEL_ACCOUNT);
 	if (!map)
 		return ERR_PTR(-ENOMEM);
 	map->size = h->file_size;
@@ -277,7 +297,7 @@ struct famfs_map *famfs_map_parse(const void *buf, size_t len,
 	err = famfs_check_overlap(map);
 	if (err)
 		return ERR_PTR(err);
-	famfs_check_uniform(map);
+	famfs_set_guides(map);
 	return no_free_ptr(map);
 }
 
@@ -295,14 +315,15 @@ void famfs_map_free(struct famfs_map *map)
 static const struct famfs_seg *famfs_find_seg(const struct famfs_map *map,
 					      u64 off)
 {
-	u32 lo = 0, hi = map->nsegs - 1;
+	const u16 *guide;
+	u32 lo, hi;
 
-	if (likely(map->uniform)) {
-		lo = mul_u64_u64_shr(off, map->inv_len, 64);
-		/* the inverse is rounded down, so this may be one too low */
-		return &map->segs[lo + (off >= map->segs[lo].end)];
-	}
+	if (map->nsegs == 1)
+		return map->segs;
 
+	guide = famfs_map_guides(map) + (off >> map->guide_shift);
+	lo = guide[0];
+	hi = guide[1];
 	while (lo < hi) {
 		u32 mid = (lo + hi) / 2;
 
@@ -345,7 +366,8 @@ static void famfs_resolve_chunk(const struct famfs_map *map,
  *	simple extent, or a chunk
  *
  * Context: any. Takes no lock and writes nothing but @range. The time does not
- * depend on the number of extents if these are of one length.
+ * depend on the number of extents if these are of similar length, and is
+ * logarithmic otherwise.
  * Return: false if @off is at or beyond the end of the file.
  */
 bool famfs_map_resolve(const struct famfs_map *map, u64 off,

@@ -59,26 +59,25 @@ struct famfs_seg {
  * struct famfs_map - where a file lies
  * @owner: whose map this is; not used here
  * @size: size of the file in bytes
- * @inv_len: 2^64 / length of a segment, rounded down, if @uniform
  * @nsegs: number of segments, at least 1
  * @nstrips: number of strips, at least 1
- * @uniform: all segments have the same length, but for a shorter last one
+ * @guide_shift: log2 of the bytes of the file that one guide is for
  * @users: not used here, see famfs_dev.c
  * @dying: not used here, see famfs_dev.c
  * @segs: the segments, in the order of the file and without gaps; the strips
- *	follow, see famfs_map_strips()
+ *	follow, see famfs_map_strips(), and, if there are several segments, the
+ *	guides, see famfs_map_guides()
  *
  * With one extent the whole map is two cache lines.
  */
 struct famfs_map {
 	void *owner;
 	u64 size;
-	u64 inv_len;
 	u16 nsegs;
 	u16 nstrips;
-	bool uniform;
-	bool dying;
 	u16 users;
+	u8 guide_shift;
+	bool dying;
 	struct famfs_seg segs[] __counted_by(nsegs);
 };
 

@@ -95,6 +95,11 @@ static const struct famfs_vectors famfs_vectors[] = {
 	    { 3 * MIB - 1, 1, 2 * MIB - 1, 1 }, { 3 * MIB, 2, 0, 4 * MIB },
 	    { 7 * MIB, 3, 0, MIB }, { 8 * MIB, 4, 0, 8 * MIB },
 	    { 16 * MIB - 1, 4, 8 * MIB - 1, 1 } } },
+	{ "shorter extents in the middle", H(SIMPLE, 4, 10 * MIB), 4,
+	  { EXT(0, 0, 4 * MIB), EXT(1, 0, MIB), EXT(2, 0, MIB),
+	    EXT(3, 0, 4 * MIB) },
+	  { { 4 * MIB, 1, 0, MIB }, { 5 * MIB, 2, 0, MIB },
+	    { 6 * MIB, 3, 0, 4 * MIB }, { 10 * MIB - 1, 3, 4 * MIB - 1, 1 } } },
 	/* the example in Documentation/filesystems/famfs.rst */
 	{ "four strips of 2 MiB chunks", H(INTER, 1, 24 * MIB), 5,
 	  { IEXT(4, 2 * MIB, 24 * MIB), EXT(0, 0, 6 * MIB),
@@ -114,6 +119,10 @@ static const struct famfs_vectors famfs_vectors[] = {
 	  { { 0, 0, 0, 3 * MIB }, { 3 * MIB, 1, 0, 3 * MIB },
 	    { 7 * MIB, 0, 4 * MIB, 2 * MIB }, { 9 * MIB - 1, 0, 6 * MIB - 1, 1 },
 	    { 9 * MIB, 1, 3 * MIB, 3 * MIB } } },
+	/* a range ends with a page, and not with its chunk */
+	{ "interleaved, ends within a page", H(INTER, 1, MIB + 1), 3,
+	  { IEXT(2, MIB, MIB + 1), EXT(0, 0, MIB), EXT(1, 0, MIB) },
+	  { { MIB - 1, 0, MIB - 1, 1 }, { MIB, 1, 0, PAGE_SIZE } } },
 	{ "two interleaved extents", H(INTER, 2, 6 * MIB), 6,
 	  { IEXT(2, MIB, 4 * MIB), EXT(0, 0, 2 * MIB), EXT(1, 0, 2 * MIB),
 	    IEXT(2, MIB, 2 * MIB), EXT(2, 0, MIB), EXT(3, 0, MIB) },
@@ -209,12 +218,59 @@ static void famfs_map_locate_test(struct kunit *test)
 	famfs_map_free(map);
 }
 
+/* Pages of a strip that no byte of the file is in: memory may fail there. */
+static void famfs_map_locate_nothing_test(struct kunit *test)
+{
+	static const struct famfs_vectors simple = {
+		.h = H(SIMPLE, 1, PAGE_SIZE + 1), .nitems = 1,
+		.items = { EXT(0, 0, 4 * PAGE_SIZE) },
+	};
+	/* the extent covers three pages, the file one of them */
+	static const struct famfs_vectors inter = {
+		.h = H(INTER, 1, PAGE_SIZE), .nitems = 3,
+		.items = { IEXT(2, PAGE_SIZE, 3 * PAGE_SIZE),
+			   EXT(0, 0, 4 * PAGE_SIZE), EXT(1, 0, 4 * PAGE_SIZE) },
+	};
+	/* the end of the first extent is not the end of the file */
+	static const struct famfs_vectors two = {
+		.h = H(INTER, 2, 2 * PAGE_SIZE), .nitems = 4,
+		.items = { IEXT(1, PAGE_SIZE, PAGE_SIZE),
+			   EXT(0, 0, 4 * PAGE_SIZE),
+			   IEXT(1, PAGE_SIZE, PAGE_SIZE),
+			   EXT(1, 0, PAGE_SIZE) },
+	};
+	static const struct {
+		const struct famfs_vectors *v;
+		u32 strip;
+		unsigned long page;
+		bool found;
+	} pages[] = {
+		{ &simple, 0, 1, true }, { &simple, 0, 2, false },
+		{ &simple, 0, 3, false }, { &inter, 0, 0, true },
+		{ &inter, 0, 1, false }, { &inter, 1, 0, false },
+		{ &inter, 1, 1, false }, { &two, 0, 0, true },
+		{ &two, 0, 1, false }, { &two, 1, 0, true },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(pages); i++) {
+		struct famfs_map *map = famfs_vectors_map(test, pages[i].v);
+		u64 off;
+
+		KUNIT_EXPECT_EQ(test, famfs_map_locate(map,
+				famfs_map_strips(map) + pages[i].strip,
+				pages[i].page, &off), pages[i].found);
+		famfs_map_free(map);
+	}
+}
+
 /* The longest reply there can be: it is taken, and the search finds its way. */
 static void famfs_map_longest_test(struct kunit *test)
 {
 	u32 n = (FAMFS_FMAP_MAX - sizeof(struct fuse_famfs_fmap_header)) /
 		ITEM_SIZE;
 	size_t len = sizeof(struct fuse_famfs_fmap_header) + n * ITEM_SIZE;
+	size_t longer = len + ITEM_SIZE;
 	struct fuse_famfs_fmap_header *h;
 	struct fuse_famfs_simple_ext *ext;
 	struct famfs_map *map;
@@ -222,19 +278,19 @@ static void famfs_map_longest_test(struct kunit *test)
 	u64 pos = 0;
 	u32 i;
 
-	h = kunit_kzalloc(test, len, GFP_KERNEL);
+	h = kunit_kzalloc(test, longer, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, h);
 	h->fmap_version = FAMFS_FMAP_VERSION;
 	h->nextents = n;
 	ext = (void *)(h + 1);
 	for (i = 0; i < n; i++) {
-		ext[i].se_offset = (u64)(n - i) * 8 * PAGE_SIZE;
-		ext[i].se_len = (1 + i % 7) * PAGE_SIZE;
+		/* many behind one guide, and many guides for one */
+		ext[i].se_offset = (u64)(n - i) * 1000 * PAGE_SIZE;
+		ext[i].se_len = (i % 100 ? 1 + i % 7 : 999) * PAGE_SIZE;
 		h->file_size += ext[i].se_len;
 	}
 	map = famfs_map_parse(h, len, TEST_DEVS);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(map));
-	KUNIT_EXPECT_FALSE(test, map->uniform);
 	for (i = 0; i < n; i++) {
 		KUNIT_ASSERT_TRUE(test, famfs_resolve_rest(test, map, pos, &r));
 		KUNIT_ASSERT_EQ(test, r.off, ext[i].se_offset);
@@ -245,6 +301,11 @@ static void famfs_map_longest_test(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, PTR_ERR(famfs_map_parse(h, FAMFS_FMAP_MAX + 1,
 						      TEST_DEVS)), -EINVAL);
+	/* right but for its length */
+	ext[n].se_len = PAGE_SIZE;
+	h->nextents = n + 1;
+	KUNIT_EXPECT_EQ(test, PTR_ERR(famfs_map_parse(h, longer, TEST_DEVS)),
+			-EINVAL);
 }
 
 /* What the structures in include/uapi/linux/fuse.h look like on the wire. */
@@ -283,6 +344,7 @@ static struct kunit_case famfs_map_test_cases[] = {
 	KUNIT_CASE_PARAM(famfs_map_parse_test, famfs_case_gen_params),
 	KUNIT_CASE_PARAM(famfs_map_resolve_test, famfs_vectors_gen_params),
 	KUNIT_CASE_PARAM(famfs_map_locate_test, famfs_vectors_gen_params),
+	KUNIT_CASE(famfs_map_locate_nothing_test),
 	KUNIT_CASE(famfs_map_longest_test),
 	KUNIT_CASE(famfs_abi_test),
 	{}

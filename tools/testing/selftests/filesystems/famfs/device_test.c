@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -377,6 +379,132 @@ TEST_F(device, unbind_and_close)
 	}
 }
 
+static void pin_to_cpu(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* Nothing else runs on this CPU, until it is killed. */
+static pid_t child_hogs(int cpu)
+{
+	struct sched_param param = { .sched_priority = 1 };
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	alarm(60);
+	pin_to_cpu(cpu);
+	sched_setscheduler(0, SCHED_FIFO, &param);
+	for (;;)
+		;
+}
+
+static pid_t child_unmounts(const struct server *s)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	close_range(3, ~0U, 0);
+	pin_to_cpu(0);
+	_exit(umount2(s->mnt, 0) ? errno : 0);
+}
+
+static pid_t child_unbinds_on(int cpu, const char *dev)
+{
+	pid_t pid;
+
+	pin_to_cpu(cpu);
+	pid = child_unbinds(dev);
+	pin_to_cpu(0);
+	return pid;
+}
+
+/*
+ * Removal and unmount at the same time, and a page that both have to wait for.
+ * The unmount must not finish under the notification of the removal, which can
+ * not go on when the page is free, since its CPU is busy.
+ */
+static void unbind_and_unmount(struct __test_metadata *_metadata,
+			       FIXTURE_DATA(device) *self,
+			       const FIXTURE_VARIANT(device) *variant,
+			       bool unbind_first)
+{
+	pid_t unbinder, unmounter, hog;
+	struct iovec iov;
+	int pipes[2], status;
+	char buf[PAGE], *p;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "one CPU");
+	ASSERT_EQ(0, pipe(pipes));
+	p = map_file(self->fd, LEN, PROT_READ | PROT_WRITE, MAP_SHARED);
+	ASSERT_NE(NULL, p);
+	fill_pattern(p, PAGE, 4, 0);
+	iov = (struct iovec){ p, PAGE };
+	ASSERT_EQ(PAGE, vmsplice(pipes[1], &iov, 1, 0));
+	munmap(p, LEN);
+	close(self->fd);
+	close(self->other);
+
+	if (unbind_first) {
+		unbinder = child_unbinds_on(1, variant->dev);
+		usleep(500000);
+	}
+	unmounter = child_unmounts(&self->s);
+	usleep(500000);
+	if (!unbind_first) {
+		unbinder = child_unbinds_on(1, variant->dev);
+		usleep(500000);
+	}
+	ASSERT_EQ(0, waitpid(unmounter, &status, WNOHANG));
+	ASSERT_EQ(0, waitpid(unbinder, &status, WNOHANG));
+
+	hog = child_hogs(1);
+	usleep(100000);
+	ASSERT_EQ(PAGE, read(pipes[0], buf, PAGE));
+	usleep(300000);
+	EXPECT_EQ(0, waitpid(unmounter, &status, WNOHANG)) {
+		TH_LOG("unmounted under the notification");
+		unmounter = 0;
+	}
+	kill(hog, SIGKILL);
+	waitpid(hog, &status, 0);
+	ASSERT_EQ(unbinder, waitpid(unbinder, &status, 0));
+	EXPECT_EQ(0, status);
+	if (unmounter) {
+		ASSERT_EQ(unmounter, waitpid(unmounter, &status, 0));
+		EXPECT_EQ(0, status);
+	}
+	close(pipes[0]);
+	close(pipes[1]);
+
+	/* for the teardown */
+	waitpid(self->s.pid, NULL, 0);
+	ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
+	server_start(&self->s, self->layout, NULL);
+	self->fd = server_open(&self->s, "f", O_RDWR);
+	self->other = server_open(&self->s, "other", O_RDWR);
+	ASSERT_LE(0, self->fd);
+	ASSERT_LE(0, self->other);
+}
+
+/* The notification uses the file, and the eviction waits until it does not. */
+TEST_F(device, unbind_and_unmount)
+{
+	unbind_and_unmount(_metadata, self, variant, true);
+}
+
+/* The notification waits for the eviction; the end of the hold, for it. */
+TEST_F(device, unmount_and_unbind)
+{
+	unbind_and_unmount(_metadata, self, variant, false);
+}
+
 static int poison(const char *dev, uint64_t off)
 {
 	char pfn[32];
@@ -532,6 +660,32 @@ TEST_F(device, memory_failure_and_unmount)
 		EXPECT_EQ(0, status);
 	}
 	ASSERT_EQ(0, dax_unbind(variant->dev));
+	works_again(_metadata, self, variant);
+}
+
+/*
+ * Failures while the device is being unbound. They are recorded until its page
+ * map is gone, and nothing of that may be left: kmemleak sees it.
+ */
+TEST_F(device, memory_failure_and_unbind)
+{
+	char pfn[32];
+	int i, status;
+	pid_t pid;
+
+	snprintf(pfn, sizeof(pfn), "%ju",
+		 (uintmax_t)dax_pfn(variant->dev, OFF + LEN));
+	for (i = 0; i < 20; i++) {
+		pid = child_shell("i=0; while [ $i -lt 100 ]; do "
+				  "echo $(($1 + i * 7)) > /sys/kernel/debug/hwpoison/corrupt-pfn;"
+				  "i=$((i + 1)); done 2> /dev/null; exit 0", pfn);
+		usleep(i * 2000);
+		ASSERT_EQ(0, dax_unbind(variant->dev));
+		/* pages of a device that is being bound can not fail yet */
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_EQ(0, status);
+		ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
+	}
 	works_again(_metadata, self, variant);
 }
 

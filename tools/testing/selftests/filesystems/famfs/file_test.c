@@ -320,6 +320,33 @@ TEST_F(file, map_twice)
 	munmap(b, variant->size);
 }
 
+/* What it protects where nothing is mapped, waits for the page. */
+TEST_F(file, userfaultfd)
+{
+	size_t i, len = (variant->size + PAGE - 1) & ~(PAGE - 1);
+	uint8_t *p = map_file(self->fd, variant->size, PROT_READ | PROT_WRITE,
+			      MAP_SHARED);
+	int uffd;
+
+	ASSERT_NE(NULL, p);
+	uffd = uffd_open(p, len);
+	if (uffd < 0)
+		SKIP(return, "no asynchronous write protection");
+	ASSERT_EQ(0, uffd_protect(uffd, p, len, true));
+	for (i = 0; i < variant->size; i += 2 * PAGE)
+		ASSERT_TRUE(try_read(p + i, NULL));
+	for (i = 0; i < variant->size; i += PAGE)
+		ASSERT_TRUE(try_write(p + i, NULL));
+	fill_pattern(p, variant->size, 10, 0);
+	ASSERT_EQ(0, uffd_protect(uffd, p, len, true));
+	ASSERT_EQ(0, madvise(p, len, MADV_DONTNEED));
+	EXPECT_EQ(-1, check_pattern(p, variant->size, 10, 0));
+	close(uffd);
+	fill_pattern(p, variant->size, 11, 0);
+	EXPECT_EQ(-1, check_pattern(p, variant->size, 11, 0));
+	munmap(p, variant->size);
+}
+
 TEST_F(file, map_private)
 {
 	uint8_t *buf = malloc(variant->size);

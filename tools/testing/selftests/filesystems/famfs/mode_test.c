@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -198,6 +199,33 @@ TEST_F(mode, held_by_one_mount)
 	ASSERT_LE(0, fd);
 	close(fd);
 	ASSERT_EQ(0, server_stop(&b));
+}
+
+static volatile sig_atomic_t bus_signals;
+
+static void count_bus(int sig)
+{
+	bus_signals++;
+}
+
+/* Memory that fails in devdax mode is none of fsdev's business any more. */
+TEST_F(mode, memory_failure_afterwards)
+{
+	char pfn[32], *p;
+
+	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_FAMFS));
+	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_DEVDAX));
+	p = map_raw(self->path);
+	ASSERT_NE(NULL, p);
+	p[MB] = 1;
+	signal(SIGBUS, count_bus);
+	snprintf(pfn, sizeof(pfn), "%#jx",
+		 (uintmax_t)dax_pfn(self->dev, MB));
+	ASSERT_EQ(0, write_text("/sys/kernel/debug/hwpoison/corrupt-pfn", pfn));
+	EXPECT_EQ(1, bus_signals);
+	munmap(p, 8 * MB);
+	/* a new page map knows nothing of it */
+	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_DISABLED));
 }
 
 /* A device that is not in famfs mode is not taken, and says why. */

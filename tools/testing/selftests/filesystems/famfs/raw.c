@@ -99,8 +99,10 @@ static void fill_attr(const struct raw *r, uint64_t nodeid,
 		.ino = nodeid, .mode = S_IFDIR | 0755, .nlink = 2,
 		.blksize = PAGE,
 	};
-	if (nodeid == FUSE_ROOT_ID)
+	if (nodeid == FUSE_ROOT_ID) {
+		attr->mode = r->s->root_type | 0755;
 		return;
+	}
 	f = &r->s->files[file_of(nodeid)];
 	attr->mode = f->mode;
 	attr->nlink = 1;
@@ -154,7 +156,7 @@ static void answer_open(const struct raw *r, const struct fuse_in_header *ih)
 {
 	struct fuse_open_out out = {};
 
-	if (ih->opcode == FUSE_OPEN)
+	if (file_of(ih->nodeid) >= 0)
 		out.open_flags = r->s->files[file_of(ih->nodeid)].open_flags;
 	answer(r, ih, 0, &out, sizeof(out));
 }
@@ -249,6 +251,7 @@ void raw_init(struct raw *r)
 		err(1, "mmap");
 	r->s->minor = 45;
 	r->s->init_flags = FUSE_INIT_EXT | FUSE_DAX_FMAP | FUSE_BIG_WRITES;
+	r->s->root_type = S_IFDIR;
 	r->s->entry_valid = HOUR;
 	r->s->attr_valid = HOUR;
 	for (i = 0; i < RAW_FILES; i++) {
@@ -264,14 +267,22 @@ static void mount_fuse(struct raw *r)
 	char opts[128];
 
 	strcpy(r->mnt, "/tmp/raw.XXXXXX");
-	if (!mkdtemp(r->mnt))
-		err(1, "mkdtemp");
+	if (r->s->root_type == S_IFDIR) {
+		if (!mkdtemp(r->mnt))
+			err(1, "mkdtemp");
+	} else {
+		int fd = mkstemp(r->mnt);
+
+		if (fd < 0)
+			err(1, "mkstemp");
+		close(fd);
+	}
 	r->fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	if (r->fd < 0)
 		err(1, "/dev/fuse");
 	snprintf(opts, sizeof(opts),
-		 "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions",
-		 r->fd);
+		 "fd=%d,rootmode=%o,user_id=0,group_id=0,allow_other,default_permissions",
+		 r->fd, r->s->root_type);
 	if (mount("famfs", r->mnt, "fuse", MS_NODEV, opts))
 		err(1, "mount %s", r->mnt);
 }
@@ -323,7 +334,7 @@ int raw_stop(struct raw *r)
 		kill(r->pid, SIGKILL);
 	close(r->fd);
 	waitpid(r->pid, NULL, 0);
-	rmdir(r->mnt);
+	remove(r->mnt);
 	munmap((void *)r->s, sizeof(*r->s));
 	return ret;
 }

@@ -51,6 +51,8 @@ struct raw_state {
 	/* of the reply to FUSE_INIT */
 	uint32_t minor;
 	uint64_t init_flags;
+	/* S_IFREG: the root is a file */
+	uint32_t root_type;
 	/* seconds */
 	uint64_t entry_valid, attr_valid;
 	int drop_at;

@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <linux/fuse.h>
 
@@ -633,6 +634,49 @@ TEST_F(reply, device_that_is_held)
 	raw_set_dev(&self->r, 2, "/dev/" DAX_SMALL);
 	raw_set_file(&self->r, CASE, 2, 0, 2 * MB);
 	EXPECT_TRUE(report("another index", try_open(self, EBUSY) ?: sick(self)));
+}
+
+/*
+ * Files on a device that nobody has asked for yet, opened at the same time: the
+ * server is asked by several of them, and only one of its replies adds it.
+ */
+TEST_F(reply, opens_that_race)
+{
+	uint64_t asked = 0;
+	int round, i, status, pipes[2];
+	char byte;
+
+	for (round = 0; round < 10; round++) {
+		pid_t pids[RAW_FILES];
+		struct raw r;
+
+		raw_init(&r);
+		raw_set_dev(&r, 0, "/dev/" DAX_SMALL);
+		for (i = 0; i < RAW_FILES; i++)
+			raw_set_file(&r, i, 0, i * 2 * MB, 2 * MB);
+		raw_start(&r, chdir_root);
+		ASSERT_EQ(0, pipe(pipes));
+		for (i = 0; i < RAW_FILES; i++) {
+			pids[i] = fork();
+			if (pids[i])
+				continue;
+			/* until the parent has closed it, too */
+			close(pipes[1]);
+			if (read(pipes[0], &byte, 1))
+				_exit(1);
+			_exit(raw_open(&r, i, O_RDWR) < 0);
+		}
+		close(pipes[0]);
+		close(pipes[1]);
+		for (i = 0; i < RAW_FILES; i++) {
+			ASSERT_EQ(pids[i], waitpid(pids[i], &status, 0));
+			EXPECT_EQ(0, status);
+		}
+		asked += raw_count(&r, FUSE_GET_DAXDEV);
+		EXPECT_EQ(0, raw_stop(&r));
+	}
+	/* else there was no race, and nothing has been tested */
+	EXPECT_LT(10, asked);
 }
 
 /* The second of two devices is bad: the first one remains and can be used. */

@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include <linux/capability.h>
 #include <linux/fuse.h>
+#include <linux/io_uring.h>
 
 #include "../../kselftest_harness.h"
 #include "raw.h"
@@ -204,6 +205,30 @@ TEST_F(ordinary, no_devices)
 	EXPECT_EQ(-EOPNOTSUPP, add_device(&self->r, -1, 64));
 	close(fd);
 	EXPECT_TRUE(is_free(DAX_BIG));
+}
+
+/* The root is there before the server has answered, and can not be changed. */
+TEST(root_is_a_file)
+{
+	struct statx stx;
+	struct raw r;
+	char buf[100];
+	int fd;
+
+	log_problems();
+	init_files(&r);
+	r.s->root_type = S_IFREG;
+	raw_start(&r, NULL);
+	EXPECT_EQ(0, r.s->kernel_flags & FUSE_DAX_FMAP);
+	fd = open(r.mnt, O_RDONLY | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx));
+	EXPECT_EQ(0, stx.stx_attributes & STATX_ATTR_DAX);
+	EXPECT_EQ(0, pread(fd, buf, 100, 0));
+	EXPECT_EQ(0, raw_count(&r, FUSE_GET_FMAP));
+	close(fd);
+	EXPECT_EQ(0, raw_stop(&r));
+	EXPECT_EQ(0, log_problems());
 }
 
 /* --- A famfs connection --- */
@@ -405,6 +430,74 @@ TEST_F(rights, after_unmount)
 	close(fd);
 	close(self->r.fd);
 	rmdir(self->r.mnt);
+}
+
+/* --- Replies by io_uring --- */
+
+/* Submit one command without arguments. Return: its result. */
+static int uring_cmd(int fd, uint32_t op)
+{
+	struct io_uring_params p = { .flags = IORING_SETUP_SQE128 };
+	int ring = syscall(SYS_io_uring_setup, 1, &p);
+	size_t len = p.sq_off.array + p.sq_entries * sizeof(uint32_t);
+	struct io_uring_sqe *sqe;
+	uint8_t *q;
+	int ret;
+
+	if (ring < 0)
+		err(1, "io_uring_setup");
+	if (len < p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe))
+		len = p.cq_off.cqes +
+		      p.cq_entries * sizeof(struct io_uring_cqe);
+	q = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, ring,
+		 IORING_OFF_SQ_RING);
+	sqe = mmap(NULL, p.sq_entries * 128, PROT_READ | PROT_WRITE, MAP_SHARED,
+		   ring, IORING_OFF_SQES);
+	if (q == MAP_FAILED || sqe == MAP_FAILED)
+		err(1, "mmap");
+	memset(sqe, 0, 128);
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->fd = fd;
+	sqe->cmd_op = op;
+	*(uint32_t *)(q + p.sq_off.array) = 0;
+	*(volatile uint32_t *)(q + p.sq_off.tail) = 1;
+	if (syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS,
+		    NULL, 0) != 1)
+		err(1, "io_uring_enter");
+	ret = ((struct io_uring_cqe *)(q + p.cq_off.cqes))->res;
+	munmap(q, len);
+	munmap(sqe, p.sq_entries * 128);
+	close(ring);
+	return ret;
+}
+
+/* Who replies by a ring is not asked for rights: no ring for famfs. */
+TEST_F(rights, no_ring)
+{
+	static const char enable[] = "/sys/module/fuse/parameters/enable_uring";
+	struct raw other;
+	int ret, ordinary;
+
+	if (access(enable, F_OK))
+		SKIP(return, "no io_uring in fuse");
+	ASSERT_EQ(0, write_text(enable, "Y"));
+	self->r.s->init_flags |= FUSE_OVER_IO_URING;
+	start(self, NULL);
+	ret = uring_cmd(self->r.fd, FUSE_IO_URING_CMD_REGISTER);
+
+	/*
+	 * Elsewhere it is only the arguments that are wrong. (A server that
+	 * takes the flag would have to have its ring before any request.)
+	 */
+	init_files(&other);
+	other.s->init_flags = FUSE_INIT_EXT;
+	raw_start(&other, NULL);
+	ordinary = uring_cmd(other.fd, FUSE_IO_URING_CMD_REGISTER);
+	EXPECT_EQ(0, raw_stop(&other));
+	EXPECT_EQ(0, write_text(enable, "N"));
+	EXPECT_EQ(-EOPNOTSUPP, ret);
+	EXPECT_EQ(-EINVAL, ordinary);
+	EXPECT_EQ(0, try_open(&self->r, FIRST, O_RDWR));
 }
 
 /* --- Whose names are they? --- */

@@ -28,8 +28,8 @@
 #define OTHER_SIZE (2 * MB)
 #define SEED 1
 
-/* The file, a second one, and one on the same memory as the first. */
-enum { FILE_0, OTHER, SAME };
+/* The file, a second one, one on the same memory as the first, one for later. */
+enum { FILE_0, OTHER, SAME, LATE };
 
 FIXTURE(size)
 {
@@ -54,6 +54,13 @@ FIXTURE_VARIANT_ADD(size, all_caches) {
 		      FUSE_AUTO_INVAL_DATA | FUSE_ASYNC_READ | FUSE_ASYNC_DIO |
 		      FUSE_PASSTHROUGH | FUSE_DIRECT_IO_ALLOW_MMAP |
 		      FUSE_HAS_INODE_DAX | FUSE_CACHE_SYMLINKS,
+};
+/* servers that say that they drop setuid bits, but see no write to do it */
+FIXTURE_VARIANT_ADD(size, killpriv) {
+	.init_flags = FUSE_HANDLE_KILLPRIV,
+};
+FIXTURE_VARIANT_ADD(size, killpriv_v2) {
+	.init_flags = FUSE_HANDLE_KILLPRIV_V2,
 };
 
 FIXTURE_SETUP(size)
@@ -351,6 +358,23 @@ TEST_F(size, setuid_bit)
 	EXPECT_TRUE(intact(self));
 }
 
+/* Who must not wait is only refused where the server would be asked. */
+TEST_F(size, nowait)
+{
+	uint8_t byte = pattern(SEED, 5);
+	struct iovec iov = { &byte, 1 };
+
+	EXPECT_EQ(1, preadv2(self->fd, &iov, 1, 5, RWF_NOWAIT));
+	EXPECT_EQ(1, pwritev2(self->fd, &iov, 1, 5, RWF_NOWAIT));
+	self->r.s->files[FILE_0].mode = S_IFREG | 06777;
+	ASSERT_EQ(06777, mode_of(self->fd));
+	EXPECT_EQ(1, preadv2(self->fd, &iov, 1, 5, RWF_NOWAIT));
+	EXPECT_EQ(-1, pwritev2(self->fd, &iov, 1, 5, RWF_NOWAIT));
+	EXPECT_EQ(EAGAIN, errno);
+	EXPECT_EQ(0, raw_count(&self->r, FUSE_SETATTR));
+	EXPECT_TRUE(intact(self));
+}
+
 /* Times belong to the server, too. */
 TEST_F(size, mtime_stays)
 {
@@ -437,6 +461,68 @@ TEST_F(size, server_says_the_old_size_again)
 	close(fd);
 	EXPECT_EQ(3, raw_count(&self->r, FUSE_GET_FMAP));
 	EXPECT_TRUE(intact(self));
+}
+
+/* The reply to a chmod may be where the other size is heard of first. */
+TEST_F(size, server_says_another_size_to_chmod)
+{
+	self->r.s->files[FILE_0].size = PAGE;
+	EXPECT_EQ(0, fchmod(self->fd, 0600));
+	EXPECT_TRUE(is_stale(self));
+}
+
+/* The attributes say one size and the map another: that of the map counts. */
+TEST_F(size, map_says_another_size)
+{
+	static const off_t sizes[] = { MB, 3 * MB };
+	struct stat st;
+	char byte;
+	size_t i;
+	int fd;
+
+	for (i = 0; i < ARRAY_LEN(sizes); i++) {
+		raw_set_file(&self->r, LATE, 0, 128 * MB, 2 * MB);
+		self->r.s->files[LATE].size = sizes[i];
+		fd = raw_open(&self->r, LATE, O_RDWR);
+		ASSERT_LE(0, fd);
+		EXPECT_EQ(2 * MB, lseek(fd, 0, SEEK_END));
+		EXPECT_EQ(1, pread(fd, &byte, 1, 2 * MB - 1));
+		EXPECT_EQ(0, pread(fd, &byte, 1, 2 * MB));
+		/* until the attributes are asked for again */
+		EXPECT_EQ(0, fstat(fd, &st));
+		EXPECT_EQ(-1, pread(fd, &byte, 1, 0));
+		EXPECT_EQ(EIO, errno);
+		close(fd);
+	}
+}
+
+/* The server says that the file is a directory: nothing works with the inode. */
+TEST_F(size, server_says_another_type)
+{
+	struct stat st;
+	uint8_t *q, byte;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", self->fd);
+	self->r.s->files[FILE_0].mode = S_IFDIR | 0755;
+	EXPECT_EQ(-1, fstat(self->fd, &st));
+	EXPECT_EQ(EIO, errno);
+	self->r.s->files[FILE_0].mode = S_IFREG | 0644;
+	EXPECT_EQ(-1, pread(self->fd, &byte, 1, 0));
+	EXPECT_EQ(EIO, errno);
+	EXPECT_EQ(-1, pwrite(self->fd, &byte, 1, 0));
+	EXPECT_EQ(EIO, errno);
+	EXPECT_EQ(-1, fsync(self->fd));
+	EXPECT_EQ(EIO, errno);
+	/* not by name, which would be looked up anew */
+	EXPECT_EQ(-1, open(path, O_RDWR));
+	EXPECT_EQ(EIO, errno);
+	q = map_file(self->fd, MB, PROT_READ | PROT_WRITE, MAP_SHARED);
+	ASSERT_NE(NULL, q);
+	EXPECT_FALSE(try_read(q, NULL));
+	EXPECT_FALSE(try_write(q, NULL));
+	munmap(q, MB);
+	EXPECT_TRUE(rw_works(self->other, 0));
 }
 
 /* No fresh map can be had: the open fails, and the next one tries again. */

@@ -76,6 +76,14 @@ void *map_at(size_t len, int prot, int flags, int fd, off_t off, size_t align,
 	     size_t skew);
 void *map_file(int fd, size_t len, int prot, int flags);
 
+/*
+ * Register for write protection by userfaultfd that the kernel resolves itself.
+ * Return: the descriptor, or -1 if the kernel can not do that.
+ */
+int uffd_open(void *p, size_t len);
+/* Protect, or resolve the protection. Return: 0 or -1. */
+int uffd_protect(int uffd, void *p, size_t len, bool protect);
+
 /* Page faults of this process so far. */
 long faults(void);
 

@@ -1,0 +1,587 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Mappings of 1 GiB: one fault maps it all, and it can be taken apart again. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../../kselftest_harness.h"
+#include "util.h"
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE 103
+#endif
+
+#define NR_PMD (GB / PMD)
+
+FIXTURE(giant)
+{
+	struct server s;
+	int fd;
+	uint8_t *p;	/* the whole file */
+};
+
+/* All of the device is one file, once that its start is aligned. */
+static const char layout[] = "dev 0 /dev/" DAX_BIG "\n"
+	"file f 644 1G simple 0:0:1G\n";
+/* The same memory in other pieces. */
+static const char pieces[] = "dev 0 /dev/" DAX_BIG "\n"
+	"file f 644 1G interleave 2M 1G 0:512M:512M 0:0:512M\n";
+
+/* A byte in every 2 MiB, so that it does not take for ever. */
+static void fill(uint8_t *p, unsigned int seed)
+{
+	size_t i;
+
+	for (i = 0; i < NR_PMD; i++)
+		((volatile uint8_t *)p)[i * PMD + i] = pattern(seed, i);
+}
+
+static int check(const uint8_t *p, unsigned int seed)
+{
+	size_t i;
+
+	for (i = 0; i < NR_PMD; i++)
+		if (((volatile const uint8_t *)p)[i * PMD + i] !=
+		    pattern(seed, i))
+			return i;
+	return -1;
+}
+
+/* Can the kernel write there? A store would end the process. */
+static bool writable(struct server *s, uint8_t *p)
+{
+	int fd = server_open(s, "f", O_RDONLY);
+	/* the byte that is there already */
+	bool ok = pread(fd, p, 1, 0) == 1;
+
+	close(fd);
+	return ok;
+}
+
+/* Can the kernel read there? */
+static bool readable(const uint8_t *p)
+{
+	int fds[2];
+	bool ok;
+
+	if (pipe(fds))
+		return false;
+	ok = write(fds[1], p, 1) == 1;
+	close(fds[0]);
+	close(fds[1]);
+	return ok;
+}
+
+static bool start(struct server *s, const char *text, int *fd)
+{
+	server_start(s, text, NULL);
+	*fd = server_open(s, "f", O_RDWR);
+	return *fd >= 0;
+}
+
+FIXTURE_SETUP(giant)
+{
+	long before;
+
+	/* forgets failed pages */
+	ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_DISABLED));
+	ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_FAMFS));
+	if (dax_pfn(DAX_BIG, 0) % (GB / PAGE))
+		SKIP(return, "the device is not aligned to 1 GiB");
+	ASSERT_TRUE(start(&self->s, layout, &self->fd));
+	self->p = mmap(NULL, GB, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd,
+		       0);
+	ASSERT_NE(MAP_FAILED, self->p);
+	/* the kernel has chosen an address that allows it */
+	EXPECT_EQ(0, (uintptr_t)self->p % GB);
+	before = faults();
+	fill(self->p, 1);
+	EXPECT_EQ(1, faults() - before);
+}
+
+FIXTURE_TEARDOWN(giant)
+{
+	munmap(self->p, GB);
+	close(self->fd);
+	EXPECT_EQ(0, server_stop(&self->s));
+	EXPECT_EQ(0, log_problems());
+}
+
+TEST_F(giant, read_and_write)
+{
+	uint8_t c;
+	size_t i;
+
+	for (i = 0; i < NR_PMD; i++) {
+		ASSERT_EQ(1, pread(self->fd, &c, 1, i * PMD + i));
+		ASSERT_EQ(pattern(1, i), c);
+		c = pattern(2, i);
+		ASSERT_EQ(1, pwrite(self->fd, &c, 1, i * PMD + i));
+	}
+	EXPECT_EQ(-1, check(self->p, 2));
+}
+
+TEST_F(giant, mapped_again)
+{
+	long before;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		munmap(self->p, GB);
+		self->p = mmap(NULL, GB, PROT_READ | PROT_WRITE, MAP_SHARED,
+			       self->fd, 0);
+		ASSERT_NE(MAP_FAILED, self->p);
+		before = faults();
+		EXPECT_EQ(-1, check(self->p, 1));
+		EXPECT_EQ(1, faults() - before);
+		/* what has been read can be written without another fault */
+		fill(self->p, 1);
+		EXPECT_EQ(1, faults() - before);
+	}
+}
+
+/* Where the address does not allow 1 GiB, smaller pages map the same memory. */
+TEST_F(giant, other_addresses)
+{
+	uint8_t *pmd, *pte;
+	size_t i;
+
+	pmd = map_at(GB, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, 0, GB,
+		     PMD);
+	pte = map_at(GB, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, 0, GB,
+		     PAGE);
+	ASSERT_TRUE(pmd && pte);
+	EXPECT_EQ(-1, check(pmd, 1));
+	EXPECT_EQ(-1, check(pte, 1));
+	fill(pte, 3);
+	EXPECT_EQ(-1, check(pmd, 3));
+	EXPECT_EQ(-1, check(self->p, 3));
+	munmap(pte, GB);
+	/* and so does a part of the file */
+	pte = map_at(PMD, PROT_READ, MAP_SHARED, self->fd, 6 * PMD, PMD, 0);
+	ASSERT_NE(NULL, pte);
+	for (i = 0; i < PMD; i += PAGE)
+		ASSERT_EQ(self->p[6 * PMD + i], pte[i]);
+	munmap(pte, PMD);
+	munmap(pmd, GB);
+}
+
+TEST_F(giant, taken_apart)
+{
+	ASSERT_EQ(0, munmap(self->p + 3 * PMD + PAGE, PAGE));
+	EXPECT_EQ(pattern(1, 5), self->p[5 * PMD + 5]);
+	ASSERT_EQ(0, mprotect(self->p + 7 * PMD, PMD, PROT_READ));
+	EXPECT_FALSE(writable(&self->s, self->p + 7 * PMD));
+	EXPECT_EQ(pattern(1, 7), self->p[7 * PMD + 7]);
+	ASSERT_EQ(0, mprotect(self->p + 7 * PMD, PMD, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(-1, check(self->p, 1));
+	ASSERT_EQ(0, madvise(self->p + 4 * PMD, GB - 4 * PMD, MADV_DONTNEED));
+	EXPECT_EQ(-1, check(self->p, 1));
+	ASSERT_EQ(0, mprotect(self->p, 3 * PMD, PROT_READ));
+	EXPECT_FALSE(writable(&self->s, self->p));
+	EXPECT_TRUE(writable(&self->s, self->p + 4 * PMD));
+}
+
+TEST_F(giant, whole_protection)
+{
+	ASSERT_EQ(0, mprotect(self->p, GB, PROT_READ));
+	EXPECT_FALSE(writable(&self->s, self->p));
+	EXPECT_EQ(-1, check(self->p, 1));
+	ASSERT_EQ(0, mprotect(self->p, GB, PROT_READ | PROT_WRITE));
+	fill(self->p, 4);
+	EXPECT_EQ(-1, check(self->p, 4));
+}
+
+/* Readers get 1 GiB as well, and so do files that can only be read. */
+TEST_F(giant, read_only)
+{
+	int fd = server_open(&self->s, "f", O_RDONLY);
+	long before = faults();
+	uint8_t *p;
+
+	ASSERT_LE(0, fd);
+	p = mmap(NULL, GB, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, p);
+	EXPECT_EQ(-1, check(p, 1));
+	EXPECT_EQ(1, faults() - before);
+	EXPECT_FALSE(writable(&self->s, p));
+	munmap(p, GB);
+	close(fd);
+}
+
+/* pud_present() does not know PROT_NONE. */
+TEST_F(giant, no_access)
+{
+	uint8_t c;
+	int mem;
+
+	ASSERT_EQ(0, mprotect(self->p, GB, PROT_NONE));
+	EXPECT_FALSE(readable(self->p + PMD));
+	ASSERT_EQ(0, mprotect(self->p, GB, PROT_READ));
+	EXPECT_EQ(-1, check(self->p, 1));
+	ASSERT_EQ(0, mprotect(self->p, GB, PROT_NONE));
+	munmap(self->p, GB);
+
+	/* a debugger looks into it nevertheless, and maps it there */
+	self->p = mmap(NULL, GB, PROT_NONE, MAP_SHARED, self->fd, 0);
+	ASSERT_NE(MAP_FAILED, self->p);
+	mem = open("/proc/self/mem", O_RDONLY);
+	ASSERT_LE(0, mem);
+	EXPECT_EQ(1, pread(mem, &c, 1, (uintptr_t)self->p + 3 * PMD + 3));
+	EXPECT_EQ(pattern(1, 3), c);
+	close(mem);
+	EXPECT_FALSE(readable(self->p + 3 * PMD));
+	ASSERT_EQ(0, mprotect(self->p, GB, PROT_READ));
+	EXPECT_EQ(-1, check(self->p, 1));
+	munmap(self->p, GB);
+
+	self->p = mmap(NULL, GB, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd,
+		       0);
+	ASSERT_NE(MAP_FAILED, self->p);
+	EXPECT_EQ(-1, check(self->p, 1));
+}
+
+/* Space for @len that is @skew above a multiple of 1 GiB, and not mapped. */
+static uint8_t *space(size_t len, size_t skew)
+{
+	uint8_t *p = map_at(len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0,
+			    GB, skew);
+
+	munmap(p, len);
+	return p;
+}
+
+TEST_F(giant, moved)
+{
+	uint8_t *p = space(GB, 0);
+	long before = faults();
+
+	ASSERT_EQ(p, mremap(self->p, GB, GB, MREMAP_MAYMOVE | MREMAP_FIXED, p));
+	self->p = p;
+	EXPECT_EQ(-1, check(self->p, 1));
+	fill(self->p, 2);
+	/* its mapping has moved with it */
+	EXPECT_EQ(0, faults() - before);
+}
+
+/* It can not be mapped as a whole there. */
+TEST_F(giant, moved_elsewhere)
+{
+	uint8_t *p = space(GB, PMD);
+
+	ASSERT_EQ(p, mremap(self->p, GB, GB, MREMAP_MAYMOVE | MREMAP_FIXED, p));
+	EXPECT_EQ(-1, check(p, 1));
+	self->p = space(GB, PAGE);
+	ASSERT_EQ(self->p, mremap(p, GB, GB, MREMAP_MAYMOVE | MREMAP_FIXED,
+				  self->p));
+	EXPECT_EQ(-1, check(self->p, 1));
+}
+
+TEST_F(giant, part_moved)
+{
+	uint8_t *p = space(PMD, 0);
+
+	ASSERT_EQ(p, mremap(self->p + 3 * PMD, PMD, PMD,
+			    MREMAP_MAYMOVE | MREMAP_FIXED, p));
+	EXPECT_EQ(pattern(1, 3), p[3]);
+	EXPECT_EQ(pattern(1, 2), self->p[2 * PMD + 2]);
+	EXPECT_EQ(pattern(1, 4), self->p[4 * PMD + 4]);
+	munmap(p, PMD);
+	ASSERT_EQ(self->p, mremap(self->p, 3 * PMD, PMD, 0));
+	EXPECT_EQ(pattern(1, 0), self->p[0]);
+}
+
+/* Page tables with guard regions are copied at fork, around 1 GiB as well. */
+TEST_F(giant, fork_with_guard)
+{
+	uint8_t *p = space(2 * GB, 0);
+	int status;
+	pid_t pid;
+
+	/* the second half is beyond the end of the file */
+	ASSERT_EQ(p, mmap(p, 2 * GB, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_FIXED, self->fd, 0));
+	ASSERT_EQ(-1, check(p, 1));
+	if (madvise(p + GB, PAGE, MADV_GUARD_INSTALL)) {
+		munmap(p, 2 * GB);
+		SKIP(return, "no guard regions");
+	}
+	pid = fork();
+	if (!pid) {
+		status = check(p, 1) != -1;
+		fill(p, 5);
+		_exit(status || readable(p + GB));
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(-1, check(p, 5));
+	munmap(p, 2 * GB);
+}
+
+TEST_F(giant, guard_inside)
+{
+	if (madvise(self->p + 9 * PMD + PAGE, PAGE, MADV_GUARD_INSTALL))
+		SKIP(return, "no guard regions");
+	EXPECT_FALSE(readable(self->p + 9 * PMD + PAGE));
+	EXPECT_EQ(-1, check(self->p, 1));
+	ASSERT_EQ(0, madvise(self->p, GB, MADV_GUARD_REMOVE));
+	EXPECT_TRUE(readable(self->p + 9 * PMD + PAGE));
+	EXPECT_EQ(-1, check(self->p, 1));
+}
+
+/* Write protection by userfaultfd is for any mapping, if nobody is asked. */
+TEST_F(giant, userfaultfd)
+{
+	int uffd = uffd_open(self->p, GB);
+
+	if (uffd < 0)
+		SKIP(return, "no asynchronous write protection");
+	/* nothing is protected, and all of it is resolved */
+	EXPECT_EQ(0, uffd_protect(uffd, self->p, GB, false));
+	EXPECT_EQ(0, uffd_protect(uffd, self->p, PMD, true));
+	fill(self->p, 6);
+	EXPECT_EQ(-1, check(self->p, 6));
+	close(uffd);
+	fill(self->p, 7);
+	EXPECT_EQ(-1, check(self->p, 7));
+}
+
+/* Ending it resolves what was never protected. */
+TEST_F(giant, userfaultfd_unused)
+{
+	int uffd = uffd_open(self->p, GB);
+
+	if (uffd < 0)
+		SKIP(return, "no asynchronous write protection");
+	close(uffd);
+	EXPECT_EQ(-1, check(self->p, 1));
+}
+
+/* Whoever looks at a process looks at page tables. */
+TEST_F(giant, looked_at)
+{
+	static const char * const files[] = {
+		"/proc/self/smaps", "/proc/self/smaps_rollup",
+		"/proc/self/numa_maps", "/proc/self/pagemap",
+	};
+	char buf[4096], vec[16];
+	size_t i;
+	int fd;
+
+	for (i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		fd = open(files[i], O_RDONLY);
+		if (fd < 0)
+			continue;
+		if (strstr(files[i], "pagemap"))
+			EXPECT_EQ(sizeof(buf),
+				  pread(fd, buf, sizeof(buf),
+					(uintptr_t)self->p / PAGE * 8));
+		while (!strstr(files[i], "pagemap") &&
+		       read(fd, buf, sizeof(buf)) > 0)
+			;
+		close(fd);
+		EXPECT_EQ(-1, check(self->p, 1));
+	}
+	EXPECT_EQ(0, mincore(self->p + PMD, sizeof(vec) * PAGE, (void *)vec));
+	EXPECT_EQ(0, write_text("/proc/self/clear_refs", "1"));
+	EXPECT_EQ(-1, check(self->p, 1));
+	EXPECT_EQ(0, mlock(self->p, GB));
+	EXPECT_EQ(0, munlock(self->p, GB));
+	EXPECT_EQ(0, madvise(self->p, GB, MADV_POPULATE_WRITE));
+	madvise(self->p, GB, MADV_COLD);
+	madvise(self->p + PMD, PMD, MADV_PAGEOUT);
+	EXPECT_EQ(-1, check(self->p, 1));
+}
+
+/* What one thread of the race does until it is told to end. */
+static volatile int over;
+static uint8_t *volatile racing;
+
+static void *race_touch(void *arg)
+{
+	size_t i = 0;
+
+	while (!over) {
+		readable(racing + i++ % NR_PMD * PMD);
+		(void)*(volatile uint8_t *)(racing + GB - PAGE);
+	}
+	return NULL;
+}
+
+static void *race_zap(void *arg)
+{
+	while (!over) {
+		madvise(racing + 2 * PMD, PAGE, MADV_DONTNEED);
+		madvise(racing, GB, MADV_DONTNEED);
+	}
+	return NULL;
+}
+
+/* As a debugger looks at it: page by page. */
+static void *race_remote(void *arg)
+{
+	char buf[64];
+	struct iovec to = { buf, sizeof(buf) };
+	struct iovec from = { NULL, sizeof(buf) };
+
+	while (!over) {
+		from.iov_base = racing + 7 * PMD;
+		process_vm_readv(getpid(), &to, 1, &from, 1, 0);
+	}
+	return NULL;
+}
+
+static void *race_guard(void *arg)
+{
+	while (!over) {
+		madvise(racing + 5 * PMD, PAGE, MADV_GUARD_INSTALL);
+		madvise(racing + 5 * PMD, PAGE, MADV_GUARD_REMOVE);
+	}
+	return NULL;
+}
+
+/*
+ * No reference may be lost: the device would stay in use. A mapping that once
+ * had a table of PMDs keeps it, so there are many of them.
+ */
+TEST_F(giant, race)
+{
+	static void *(* const racers[])(void *) = {
+		race_touch, race_zap, race_remote, race_guard,
+	};
+	const int nr = sizeof(racers) / sizeof(*racers);
+	struct timespec ms = { .tv_nsec = 50000000 };
+	pthread_t threads[nr];
+	time_t end = time(NULL) + 20;
+	int i, round;
+
+	for (round = 0; time(NULL) < end; round++) {
+		racing = self->p;
+		over = 0;
+		/* without guard regions there will be no such table */
+		for (i = 0; i < nr - round % 2; i++)
+			ASSERT_EQ(0, pthread_create(&threads[i], NULL,
+						    racers[i], NULL));
+		nanosleep(&ms, NULL);
+		over = 1;
+		for (i = 0; i < nr - round % 2; i++)
+			pthread_join(threads[i], NULL);
+		munmap(self->p, GB);
+		self->p = mmap(NULL, GB, PROT_READ | PROT_WRITE, MAP_SHARED,
+			       self->fd, 0);
+		ASSERT_NE(MAP_FAILED, self->p);
+	}
+	EXPECT_EQ(-1, check(self->p, 1));
+	/* waits for pages that are in use */
+	EXPECT_EQ(0, dax_unbind(DAX_BIG));
+}
+
+TEST_F(giant, private_mapping)
+{
+	uint8_t *priv = mmap(NULL, GB, PROT_READ | PROT_WRITE, MAP_PRIVATE,
+			     self->fd, 0);
+
+	ASSERT_NE(MAP_FAILED, priv);
+	EXPECT_EQ(-1, check(priv, 1));
+	priv[2 * PMD + 2] ^= 1;
+	priv[9 * PMD + PAGE]++;
+	EXPECT_EQ(pattern(1, 2) ^ 1, priv[2 * PMD + 2]);
+	EXPECT_EQ(-1, check(self->p, 1));
+	munmap(priv, GB);
+}
+
+TEST_F(giant, fork)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		status = check(self->p, 1) != -1;
+		fill(self->p, 5);
+		munmap(self->p + PMD, PMD);
+		_exit(status);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(-1, check(self->p, 5));
+}
+
+static volatile sig_atomic_t told;
+
+static void on_bus(int sig)
+{
+	told = 1;
+}
+
+/* Only what a failed page needs is taken from the others. */
+TEST_F(giant, memory_failure)
+{
+	const size_t bad = 100 * MB + 7 * PAGE;
+	char pfn[32], c;
+	size_t i;
+
+	snprintf(pfn, sizeof(pfn), "%#jx", (uintmax_t)dax_pfn(DAX_BIG, bad));
+	/* whoever maps the page is told at once */
+	signal(SIGBUS, on_bus);
+	if (write_text("/sys/kernel/debug/hwpoison/corrupt-pfn", pfn))
+		SKIP(return, "no hwpoison injection");
+	EXPECT_TRUE(told);
+	EXPECT_FALSE(try_read(self->p + bad, NULL));
+	EXPECT_EQ(-1, pread(self->fd, &c, 1, bad));
+	EXPECT_EQ(EIO, errno);
+	for (i = 0; i < NR_PMD; i++)
+		if (i != bad / PMD)
+			ASSERT_EQ(pattern(1, i), self->p[i * PMD + i]);
+	EXPECT_TRUE(try_write(self->p + bad + PAGE, NULL));
+	EXPECT_TRUE(try_write(self->p + bad - PAGE, NULL));
+	EXPECT_EQ(1, pread(self->fd, &c, 1, bad + PAGE));
+}
+
+TEST_F(giant, unbind)
+{
+	struct fault f;
+
+	ASSERT_EQ(0, dax_unbind(DAX_BIG));
+	EXPECT_FALSE(try_read(self->p, &f));
+	EXPECT_FALSE(try_write(self->p + GB - 1, &f));
+	/* the memory can be used for something else, and come back */
+	ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_RAM));
+	ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_FAMFS));
+	EXPECT_FALSE(try_read(self->p, &f));
+	munmap(self->p, GB);
+	close(self->fd);
+	ASSERT_EQ(0, server_stop(&self->s));
+	ASSERT_TRUE(start(&self->s, layout, &self->fd));
+	self->p = mmap(NULL, GB, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd,
+		       0);
+	ASSERT_NE(MAP_FAILED, self->p);
+	fill(self->p, 6);
+	EXPECT_EQ(-1, check(self->p, 6));
+}
+
+/* The pages are single pages again when the file is gone. */
+TEST_F(giant, other_layout)
+{
+	munmap(self->p, GB);
+	close(self->fd);
+	ASSERT_EQ(0, server_stop(&self->s));
+	ASSERT_TRUE(start(&self->s, pieces, &self->fd));
+	self->p = mmap(NULL, GB, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd,
+		       0);
+	ASSERT_NE(MAP_FAILED, self->p);
+	fill(self->p, 7);
+	EXPECT_EQ(-1, check(self->p, 7));
+}
+
+TEST_HARNESS_MAIN
