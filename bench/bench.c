@@ -190,7 +190,7 @@ static void rows_mmap(const char *path)
 static void rows_giant(const char *path)
 {
 	const char * const names[] = {
-		"first write of 1 GiB", "read of 1 GiB, mapped again",
+		"first write of 1 GiB", "read of 1 GiB again",
 	};
 	size_t i, size;
 	unsigned int pass;

@@ -98,9 +98,9 @@ done
 # what is measured is the access: the maps are fetched before
 for f in $famfs; do : < ${f#*:}; done
 each mmap devdax:/dev/$raw $peers $famfs | grep -v '	tmpfs	'
-each giant devdax:/dev/$giant famfs:/mnt/famfs/giant famfs-big:/mnt/famfs/big
 each small $peers $famfs
 each rw $peers $famfs
+each giant devdax:/dev/$giant famfs:/mnt/famfs/giant famfs-big:/mnt/famfs/big
 each open $peers famfs:/mnt/noopen/one
 each upcall famfs:/mnt/famfs/one
 bench first famfs /mnt/famfs/f*

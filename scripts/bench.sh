@@ -23,7 +23,7 @@ truncate -s 192M $img
 gzip -n -1 -c $img > build/selftests/ext4.gz
 rm $img
 tests=tools/testing/selftests/filesystems/famfs
-gcc -static -O2 -Wall -pthread -I $tests -o build/selftests/bench bench/bench.c $tests/util.c
+gcc -static -O2 -Wall -pthread -isystem build/headers/include -I $tests -o build/selftests/bench bench/bench.c $tests/util.c
 cp bench/bench.sh build/selftests/
 scripts/initramfs.sh
 rm build/selftests/ext4.gz

@@ -183,6 +183,23 @@ static void answer_with(const struct raw *r, const struct fuse_in_header *ih,
 	answer(r, ih, reply->error, reply->data, reply->len);
 }
 
+/* With @pair_daxdevs the first request waits for the second one. */
+static void answer_daxdev(const struct raw *r, const struct fuse_in_header *ih)
+{
+	static struct fuse_in_header first;
+	static bool paired;
+
+	if (r->s->pair_daxdevs && !paired) {
+		if (!first.unique) {
+			first = *ih;
+			return;
+		}
+		paired = true;
+		answer_with(r, &first, &r->s->devs[first.nodeid % RAW_DEVS]);
+	}
+	answer_with(r, ih, &r->s->devs[ih->nodeid % RAW_DEVS]);
+}
+
 static void serve_one(const struct raw *r, const struct fuse_in_header *ih)
 {
 	switch (ih->opcode) {
@@ -208,7 +225,7 @@ static void serve_one(const struct raw *r, const struct fuse_in_header *ih)
 	case FUSE_GET_FMAP:
 		return answer_with(r, ih, &r->s->files[file_of(ih->nodeid)].fmap);
 	case FUSE_GET_DAXDEV:
-		return answer_with(r, ih, &r->s->devs[ih->nodeid % RAW_DEVS]);
+		return answer_daxdev(r, ih);
 	case FUSE_FORGET:
 	case FUSE_BATCH_FORGET:
 	case FUSE_INTERRUPT:

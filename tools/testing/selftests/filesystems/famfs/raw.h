@@ -15,6 +15,7 @@
 #ifndef RAW_H
 #define RAW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -53,6 +54,8 @@ struct raw_state {
 	uint64_t init_flags;
 	/* S_IFREG: the root is a file */
 	uint32_t root_type;
+	/* two requests for devices are answered when both are there */
+	bool pair_daxdevs;
 	/* seconds */
 	uint64_t entry_valid, attr_valid;
 	int drop_at;
