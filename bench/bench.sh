@@ -106,6 +106,13 @@ each upcall famfs:/mnt/famfs/one
 bench first famfs /mnt/famfs/f*
 [ $files != 0 ] || exit 0
 
+again() { # FILES: the same again, with so many files in the caches
+	each small famfs-$1:/mnt/famfs/one
+	each rw famfs-$1:/mnt/famfs/one
+	each upcall famfs-$1:/mnt/famfs/one
+}
+again 100
+
 slab() { # -> bytes
 	awk '/^Slab:/ { print $2 * 1024 }' /proc/meminfo
 }
@@ -113,9 +120,5 @@ bench stat /mnt/famfs/d*
 before=$(slab)
 bench touch /mnt/famfs/d*
 printf 'memory per cached file\tfamfs\t%d\n' $((($(slab) - before + files / 2) / files))
-# the same again, with so many files in the caches
-again="famfs-$files:/mnt/famfs/one"
-each small $again
-each rw $again
-each upcall $again
+again $files
 bench first famfs-$files /mnt/famfs/g*

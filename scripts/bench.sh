@@ -73,7 +73,7 @@ all)
 		echo
 		echo "How it grows: one extent in a file of 64 MiB and of 2000 MiB (big), 32"
 		echo "extents, 1000 of one length (e) and of two (u), interleaved 2, 4 and 8"
-		echo "ways, and 100000 cached files:"
+		echo "ways, and 100 and 100000 cached files:"
 		echo
 		table growth $out/bench.tsv
 	} | tee $out/bench.md
