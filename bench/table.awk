@@ -1,7 +1,10 @@
-# Turns "row, file system, value" lines into a table: what=csv, or for readers
-# what=peers, growth or wall.
+# Turns "row, file system, value" lines into a table: what=csv or median, or for
+# readers what=peers, growth or wall. Of several runs, median takes the median,
+# and the others the lowest value: what disturbs a run mostly adds to it.
 function cell(r, c) {
-	return (r, c) in v ? v[r, c] : ""
+	if (!((r, c) in n))
+		return ""
+	return all[r, c, what == "median" ? int((n[r, c] + 1) / 2) : 1]
 }
 
 function number(x) {
@@ -20,43 +23,46 @@ function ratio(r, c,	x, own) {
 {
 	if (!($1 in row)) { row[$1] = ++nrows; rname[nrows] = $1 }
 	if (!($2 in col)) { col[$2] = ++ncols; cname[ncols] = $2 }
-	# of several runs, the lowest: what disturbs only adds
-	if (!(($1, $2) in v) || $3 + 0 < v[$1, $2])
-		v[$1, $2] = $3
+	# sorted by insertion, in all[row, column, 1..n]
+	i = ++n[$1, $2]
+	for (; i > 1 && all[$1, $2, i - 1] > $3 + 0; i--)
+		all[$1, $2, i] = all[$1, $2, i - 1]
+	all[$1, $2, i] = $3 + 0
 }
 
 END {
-	n = 0
+	csv = what == "csv" || what == "median"
+	columns = 0
 	for (j = 1; j <= ncols; j++) {
 		own = cname[j] ~ /^famfs/
-		if (what == "csv" || what == "wall" || (what == "growth" && own) ||
+		if (csv || what == "wall" || (what == "growth" && own) ||
 		    (what == "peers" && (!own || cname[j] == "famfs")))
-			pick[++n] = cname[j]
+			pick[++columns] = cname[j]
 	}
-	sep = what == "csv" ? "," : " | "
-	line = what == "csv" ? "row" : "| | "
-	for (j = 1; j <= n; j++)
-		line = line (what == "csv" || j > 1 ? sep : "") pick[j]
-	print line (what == "csv" ? "" : " |")
-	if (what != "csv") {
+	sep = csv ? "," : " | "
+	line = csv ? "row" : "| | "
+	for (j = 1; j <= columns; j++)
+		line = line (csv || j > 1 ? sep : "") pick[j]
+	print line (csv ? "" : " |")
+	if (!csv) {
 		line = "|---|"
-		for (j = 1; j <= n; j++)
+		for (j = 1; j <= columns; j++)
 			line = line "---:|"
 		print line
 	}
 	for (i = 1; i <= nrows; i++) {
 		r = rname[i]
 		filled = 0
-		line = (what == "csv" ? "" : "| ") r
-		for (j = 1; j <= n; j++) {
+		line = (csv ? "" : "| ") r
+		for (j = 1; j <= columns; j++) {
 			x = cell(r, pick[j])
 			if (x != "")
 				filled++
-			line = line sep (what == "csv" ? x : what == "peers" ? ratio(r, pick[j]) : number(x))
+			line = line sep (csv ? x : what == "peers" ? ratio(r, pick[j]) : number(x))
 		}
 		# what has one value only does not grow
 		if (!filled || (what == "growth" && filled < 2))
 			continue
-		print line (what == "csv" ? "" : " |")
+		print line (csv ? "" : " |")
 	}
 }

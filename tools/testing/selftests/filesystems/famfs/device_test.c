@@ -78,6 +78,18 @@ static double now(void)
 }
 
 /* The device is gone and comes back: everything works as on the first day. */
+static void mount_again(struct __test_metadata *_metadata,
+			FIXTURE_DATA(device) *self,
+			const FIXTURE_VARIANT(device) *variant)
+{
+	ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
+	server_start(&self->s, self->layout, NULL);
+	self->fd = server_open(&self->s, "f", O_RDWR);
+	self->other = server_open(&self->s, "other", O_RDWR);
+	ASSERT_LE(0, self->fd);
+	ASSERT_LE(0, self->other);
+}
+
 static void works_again(struct __test_metadata *_metadata,
 			FIXTURE_DATA(device) *self,
 			const FIXTURE_VARIANT(device) *variant)
@@ -87,12 +99,7 @@ static void works_again(struct __test_metadata *_metadata,
 	close(self->fd);
 	close(self->other);
 	ASSERT_EQ(0, server_stop(&self->s));
-	ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
-	server_start(&self->s, self->layout, NULL);
-	self->fd = server_open(&self->s, "f", O_RDWR);
-	self->other = server_open(&self->s, "other", O_RDWR);
-	ASSERT_LE(0, self->fd);
-	ASSERT_LE(0, self->other);
+	mount_again(_metadata, self, variant);
 	p = map_file(self->fd, LEN, PROT_READ | PROT_WRITE, MAP_SHARED);
 	ASSERT_NE(NULL, p);
 	fill_pattern(p, LEN, 9, 0);
@@ -157,10 +164,7 @@ TEST_F(device, content_survives)
 	close(self->fd);
 	close(self->other);
 	ASSERT_EQ(0, server_stop(&self->s));
-	ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
-	server_start(&self->s, self->layout, NULL);
-	self->fd = server_open(&self->s, "f", O_RDWR);
-	self->other = server_open(&self->s, "other", O_RDWR);
+	mount_again(_metadata, self, variant);
 	p = map_file(self->fd, LEN, PROT_READ, MAP_SHARED);
 	ASSERT_NE(NULL, p);
 	EXPECT_EQ(-1, check_pattern(p, LEN, 3, 0));
@@ -485,12 +489,7 @@ static void unbind_and_unmount(struct __test_metadata *_metadata,
 
 	/* for the teardown */
 	waitpid(self->s.pid, NULL, 0);
-	ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
-	server_start(&self->s, self->layout, NULL);
-	self->fd = server_open(&self->s, "f", O_RDWR);
-	self->other = server_open(&self->s, "other", O_RDWR);
-	ASSERT_LE(0, self->fd);
-	ASSERT_LE(0, self->other);
+	mount_again(_metadata, self, variant);
 }
 
 /* The notification uses the file, and the eviction waits until it does not. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Mappings of 1 GiB: one fault maps it all, and it can be taken apart again. */
 #define _GNU_SOURCE
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -90,6 +91,14 @@ static bool start(struct server *s, const char *text, int *fd)
 	return *fd >= 0;
 }
 
+/* At an address that the kernel chooses. */
+static void *map_giant(int fd)
+{
+	void *p = mmap(NULL, GB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
 FIXTURE_SETUP(giant)
 {
 	long before;
@@ -100,9 +109,8 @@ FIXTURE_SETUP(giant)
 	if (dax_pfn(DAX_BIG, 0) % (GB / PAGE))
 		SKIP(return, "the device is not aligned to 1 GiB");
 	ASSERT_TRUE(start(&self->s, layout, &self->fd));
-	self->p = mmap(NULL, GB, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd,
-		       0);
-	ASSERT_NE(MAP_FAILED, self->p);
+	self->p = map_giant(self->fd);
+	ASSERT_NE(NULL, self->p);
 	/* the kernel has chosen an address that allows it */
 	EXPECT_EQ(0, (uintptr_t)self->p % GB);
 	before = faults();
@@ -139,9 +147,8 @@ TEST_F(giant, mapped_again)
 
 	for (i = 0; i < 3; i++) {
 		munmap(self->p, GB);
-		self->p = mmap(NULL, GB, PROT_READ | PROT_WRITE, MAP_SHARED,
-			       self->fd, 0);
-		ASSERT_NE(MAP_FAILED, self->p);
+		self->p = map_giant(self->fd);
+		ASSERT_NE(NULL, self->p);
 		before = faults();
 		EXPECT_EQ(-1, check(self->p, 1));
 		EXPECT_EQ(1, faults() - before);
@@ -246,9 +253,8 @@ TEST_F(giant, no_access)
 	EXPECT_EQ(-1, check(self->p, 1));
 	munmap(self->p, GB);
 
-	self->p = mmap(NULL, GB, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd,
-		       0);
-	ASSERT_NE(MAP_FAILED, self->p);
+	self->p = map_giant(self->fd);
+	ASSERT_NE(NULL, self->p);
 	EXPECT_EQ(-1, check(self->p, 1));
 }
 
@@ -405,16 +411,19 @@ TEST_F(giant, looked_at)
 }
 
 /* What one thread of the race does until it is told to end. */
-static volatile int over;
+static volatile int over, refused;
 static uint8_t *volatile racing;
+
+#define GUARDED 5	/* its 2 MiB are not always readable */
 
 static void *race_touch(void *arg)
 {
 	size_t i = 0;
 
 	while (!over) {
-		readable(racing + i++ % NR_PMD * PMD);
-		(void)*(volatile uint8_t *)(racing + GB - PAGE);
+		i = (i + 1) % NR_PMD;
+		if (!readable(racing + i * PMD) && i != GUARDED)
+			refused++;
 	}
 	return NULL;
 }
@@ -445,10 +454,29 @@ static void *race_remote(void *arg)
 static void *race_guard(void *arg)
 {
 	while (!over) {
-		madvise(racing + 5 * PMD, PAGE, MADV_GUARD_INSTALL);
-		madvise(racing + 5 * PMD, PAGE, MADV_GUARD_REMOVE);
+		madvise(racing + GUARDED * PMD, PAGE, MADV_GUARD_INSTALL);
+		madvise(racing + GUARDED * PMD, PAGE, MADV_GUARD_REMOVE);
 	}
 	return NULL;
+}
+
+static void race_for(void *(* const *racers)(void *), int nr, long ms,
+		     const char *unbind)
+{
+	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+	pthread_t threads[nr];
+	int i;
+
+	over = 0;
+	for (i = 0; i < nr; i++)
+		if (pthread_create(&threads[i], NULL, racers[i], NULL))
+			err(1, "pthread_create");
+	nanosleep(&t, NULL);
+	if (unbind && dax_unbind(unbind))
+		err(1, "unbind");
+	over = 1;
+	for (i = 0; i < nr; i++)
+		pthread_join(threads[i], NULL);
 }
 
 /*
@@ -460,31 +488,46 @@ TEST_F(giant, race)
 	static void *(* const racers[])(void *) = {
 		race_touch, race_zap, race_remote, race_guard,
 	};
-	const int nr = sizeof(racers) / sizeof(*racers);
-	struct timespec ms = { .tv_nsec = 50000000 };
-	pthread_t threads[nr];
 	time_t end = time(NULL) + 20;
-	int i, round;
+	int round;
 
+	refused = 0;
 	for (round = 0; time(NULL) < end; round++) {
 		racing = self->p;
-		over = 0;
 		/* without guard regions there will be no such table */
-		for (i = 0; i < nr - round % 2; i++)
-			ASSERT_EQ(0, pthread_create(&threads[i], NULL,
-						    racers[i], NULL));
-		nanosleep(&ms, NULL);
-		over = 1;
-		for (i = 0; i < nr - round % 2; i++)
-			pthread_join(threads[i], NULL);
+		race_for(racers, 4 - round % 2, 50, NULL);
 		munmap(self->p, GB);
-		self->p = mmap(NULL, GB, PROT_READ | PROT_WRITE, MAP_SHARED,
-			       self->fd, 0);
-		ASSERT_NE(MAP_FAILED, self->p);
+		self->p = map_giant(self->fd);
+		ASSERT_NE(NULL, self->p);
 	}
+	EXPECT_EQ(0, refused);
 	EXPECT_EQ(-1, check(self->p, 1));
 	/* waits for pages that are in use */
 	EXPECT_EQ(0, dax_unbind(DAX_BIG));
+}
+
+/* What is just being unmapped by others is in use, too. */
+TEST_F(giant, race_and_unbind)
+{
+	static void *(* const racers[])(void *) = {
+		race_touch, race_zap, race_zap,
+	};
+	int round;
+
+	for (round = 0; round < 8; round++) {
+		racing = self->p;
+		race_for(racers, 3, 20 + round, DAX_BIG);
+		EXPECT_FALSE(try_read(self->p, NULL));
+		munmap(self->p, GB);
+		close(self->fd);
+		ASSERT_EQ(0, server_stop(&self->s));
+		ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_FAMFS));
+		ASSERT_TRUE(start(&self->s, layout, &self->fd));
+		self->p = map_giant(self->fd);
+		ASSERT_NE(NULL, self->p);
+	}
+	fill(self->p, 8);
+	EXPECT_EQ(-1, check(self->p, 8));
 }
 
 TEST_F(giant, private_mapping)
@@ -563,9 +606,8 @@ TEST_F(giant, unbind)
 	close(self->fd);
 	ASSERT_EQ(0, server_stop(&self->s));
 	ASSERT_TRUE(start(&self->s, layout, &self->fd));
-	self->p = mmap(NULL, GB, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd,
-		       0);
-	ASSERT_NE(MAP_FAILED, self->p);
+	self->p = map_giant(self->fd);
+	ASSERT_NE(NULL, self->p);
 	fill(self->p, 6);
 	EXPECT_EQ(-1, check(self->p, 6));
 }
@@ -577,9 +619,8 @@ TEST_F(giant, other_layout)
 	close(self->fd);
 	ASSERT_EQ(0, server_stop(&self->s));
 	ASSERT_TRUE(start(&self->s, pieces, &self->fd));
-	self->p = mmap(NULL, GB, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd,
-		       0);
-	ASSERT_NE(MAP_FAILED, self->p);
+	self->p = map_giant(self->fd);
+	ASSERT_NE(NULL, self->p);
 	fill(self->p, 7);
 	EXPECT_EQ(-1, check(self->p, 7));
 }

@@ -101,7 +101,7 @@ static long free_kb(void)
 TEST_F(mode, memory_is_given_back)
 {
 	char path[64];
-	long before, kb;
+	long before = 0, kb;
 	int i;
 
 	snprintf(path, sizeof(path), "/sys/bus/dax/devices/%s/size", self->dev);
