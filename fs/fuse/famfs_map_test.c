@@ -356,4 +356,3 @@ static struct kunit_suite famfs_map_test_suite = {
 };
 
 kunit_test_suite(famfs_map_test_suite);
-
