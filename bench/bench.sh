@@ -28,7 +28,7 @@ dax_set_mode "$hmem" famfs && dax_set_mode "$noopen" famfs &&
 	echo "file i4 644 64M interleave 2M 64M $(seq 0 3 | awk '{ printf "0:%dM:16M ", 256 + $1 * 16 }')"
 	echo "file i8 644 64M interleave 2M 64M $(seq 0 7 | awk '{ printf "0:%dM:8M ", 320 + $1 * 8 }')"
 	echo "file e1000 644 2000M simple $(seq 0 999 | awk '{ printf "0:%dM:2M ", 1024 + $1 * 617 % 1000 * 2 }')"
-	# lengths that differ: extents are found by a binary search
+	# lengths that differ
 	echo "file u1000 644 3000M simple $(seq 0 999 | awk '{ printf "0:%dM:%dM ", 3072 + $1 * 617 % 1000 * 4, 2 + $1 % 2 * 2 }')"
 	# one extent, but as long as the others with many; not aligned to 1 GiB
 	echo "file big 644 2000M simple 0:7170M:2000M"

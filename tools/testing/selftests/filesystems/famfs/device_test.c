@@ -504,14 +504,6 @@ TEST_F(device, unmount_and_unbind)
 	unbind_and_unmount(_metadata, self, variant, false);
 }
 
-static int poison(const char *dev, uint64_t off)
-{
-	char pfn[32];
-
-	snprintf(pfn, sizeof(pfn), "%#jx", (uintmax_t)dax_pfn(dev, off));
-	return write_text("/sys/kernel/debug/hwpoison/corrupt-pfn", pfn);
-}
-
 static volatile struct fault async;
 
 static void on_async_bus(int sig, siginfo_t *info, void *context)
@@ -573,7 +565,7 @@ static void memory_failure(struct __test_metadata *_metadata,
 	fill_pattern(p, LEN, 7, 0);
 	fill_pattern(q, LEN, 8, 0);
 	expect_async();
-	ASSERT_EQ(0, poison(variant->dev, OFF + bad));
+	ASSERT_EQ(0, dax_poison(variant->dev, OFF + bad));
 	EXPECT_EQ(SIGBUS, async.signo);
 	EXPECT_LE(BUS_MCEERR_AR, async.code);
 	EXPECT_EQ(p + bad, (char *)async.addr);
@@ -619,13 +611,13 @@ TEST_F(device, memory_failure_unmapped)
 	char buf[8];
 
 	expect_async();
-	ASSERT_EQ(0, poison(variant->dev, OFF + MB));
+	ASSERT_EQ(0, dax_poison(variant->dev, OFF + MB));
 	EXPECT_EQ(0, async.signo);
 	EXPECT_EQ(-1, pread(self->fd, buf, 8, MB));
 	EXPECT_EQ(EIO, errno);
 	EXPECT_EQ(8, pread(self->fd, buf, 8, MB + PAGE));
 	/* of no file at all */
-	ASSERT_EQ(0, poison(variant->dev, 64 * MB));
+	ASSERT_EQ(0, dax_poison(variant->dev, 64 * MB));
 	EXPECT_EQ(8, pread(self->fd, buf, 8, MB + PAGE));
 	ASSERT_EQ(0, dax_unbind(variant->dev));
 	works_again(_metadata, self, variant);

@@ -116,6 +116,19 @@ static void *map_giant(int fd)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+/* A new mount, where @text is the layout, with nothing mapped before. */
+static void mount_again(struct __test_metadata *_metadata,
+			FIXTURE_DATA(giant) *self, const char *text)
+{
+	munmap(self->p, GB);
+	close(self->fd);
+	ASSERT_EQ(0, server_stop(&self->s));
+	ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_FAMFS));
+	ASSERT_TRUE(start(&self->s, text, &self->fd));
+	self->p = map_giant(self->fd);
+	ASSERT_NE(NULL, self->p);
+}
+
 FIXTURE_SETUP(giant)
 {
 	long before;
@@ -537,13 +550,7 @@ TEST_F(giant, race_and_unbind)
 		racing = self->p;
 		race_for(racers, 3, 20 + round, DAX_BIG);
 		EXPECT_FALSE(try_read(self->p, NULL));
-		munmap(self->p, GB);
-		close(self->fd);
-		ASSERT_EQ(0, server_stop(&self->s));
-		ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_FAMFS));
-		ASSERT_TRUE(start(&self->s, layout, &self->fd));
-		self->p = map_giant(self->fd);
-		ASSERT_NE(NULL, self->p);
+		mount_again(_metadata, self, layout);
 	}
 	fill(self->p, 8);
 	EXPECT_EQ(-1, check(self->p, 8));
@@ -590,13 +597,12 @@ static void on_bus(int sig)
 TEST_F(giant, memory_failure)
 {
 	const size_t bad = 100 * MB + 7 * PAGE;
-	char pfn[32], c;
+	char c;
 	size_t i;
 
-	snprintf(pfn, sizeof(pfn), "%#jx", (uintmax_t)dax_pfn(DAX_BIG, bad));
 	/* whoever maps the page is told at once */
 	signal(SIGBUS, on_bus);
-	if (write_text("/sys/kernel/debug/hwpoison/corrupt-pfn", pfn))
+	if (dax_poison(DAX_BIG, bad))
 		SKIP(return, "no hwpoison injection");
 	EXPECT_TRUE(told);
 	EXPECT_FALSE(try_read(self->p + bad, NULL));
@@ -621,12 +627,7 @@ TEST_F(giant, unbind)
 	ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_RAM));
 	ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_FAMFS));
 	EXPECT_FALSE(try_read(self->p, &f));
-	munmap(self->p, GB);
-	close(self->fd);
-	ASSERT_EQ(0, server_stop(&self->s));
-	ASSERT_TRUE(start(&self->s, layout, &self->fd));
-	self->p = map_giant(self->fd);
-	ASSERT_NE(NULL, self->p);
+	mount_again(_metadata, self, layout);
 	fill(self->p, 6);
 	EXPECT_EQ(-1, check(self->p, 6));
 }
@@ -634,12 +635,7 @@ TEST_F(giant, unbind)
 /* The pages are single pages again when the file is gone. */
 TEST_F(giant, other_layout)
 {
-	munmap(self->p, GB);
-	close(self->fd);
-	ASSERT_EQ(0, server_stop(&self->s));
-	ASSERT_TRUE(start(&self->s, pieces, &self->fd));
-	self->p = map_giant(self->fd);
-	ASSERT_NE(NULL, self->p);
+	mount_again(_metadata, self, pieces);
 	fill(self->p, 7);
 	EXPECT_EQ(-1, check(self->p, 7));
 }

@@ -211,7 +211,7 @@ static void count_bus(int sig)
 /* Memory that fails in devdax mode is none of fsdev's business any more. */
 TEST_F(mode, memory_failure_afterwards)
 {
-	char pfn[32], *p;
+	char *p;
 
 	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_FAMFS));
 	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_DEVDAX));
@@ -219,9 +219,7 @@ TEST_F(mode, memory_failure_afterwards)
 	ASSERT_NE(NULL, p);
 	p[MB] = 1;
 	signal(SIGBUS, count_bus);
-	snprintf(pfn, sizeof(pfn), "%#jx",
-		 (uintmax_t)dax_pfn(self->dev, MB));
-	ASSERT_EQ(0, write_text("/sys/kernel/debug/hwpoison/corrupt-pfn", pfn));
+	ASSERT_EQ(0, dax_poison(self->dev, MB));
 	EXPECT_EQ(1, bus_signals);
 	munmap(p, 8 * MB);
 	/* a new page map knows nothing of it */

@@ -1111,14 +1111,11 @@ static void poison_pfn(void)
 	const struct file *f = &files[roll(nr_files())];
 	unsigned int i = roll(nr_ranges(f));
 	uint64_t off = f->ranges[i].off + roll(f->ranges[i].len);
-	char pfn[32];
 
 	if (!k.a->may_fail || access(CORRUPT_PFN, W_OK))
 		return;
 	begin(POISON_PFN);
-	snprintf(pfn, sizeof(pfn), "%#jx", (uintmax_t)
-		 dax_pfn(k.devs[dev_index(f->ranges[i].dev)], off));
-	done(POISON_PFN, write_text(CORRUPT_PFN, pfn));
+	done(POISON_PFN, dax_poison(k.devs[dev_index(f->ranges[i].dev)], off));
 }
 
 static void notify(enum op op, int code, const void *body, size_t len)

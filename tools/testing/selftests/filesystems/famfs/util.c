@@ -134,6 +134,14 @@ uint64_t dax_pfn(const char *dev, uint64_t off)
 	errx(1, "%s has no offset %#jx", dev, (uintmax_t)off);
 }
 
+int dax_poison(const char *dev, uint64_t off)
+{
+	char pfn[32];
+
+	snprintf(pfn, sizeof(pfn), "%#jx", (uintmax_t)dax_pfn(dev, off));
+	return write_text("/sys/kernel/debug/hwpoison/corrupt-pfn", pfn);
+}
+
 static void write_layout(const struct server *s, const char *layout)
 {
 	FILE *f = fopen(s->layout, "we");

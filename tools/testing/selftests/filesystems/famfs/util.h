@@ -49,6 +49,9 @@ int dax_unbind(const char *dev);
 /* Offset of a page of a device to its page frame number. */
 uint64_t dax_pfn(const char *dev, uint64_t off);
 
+/* Let a page of the device fail. Return: 0 or -errno. */
+int dax_poison(const char *dev, uint64_t off);
+
 /* A mount with its server in a process of its own. */
 struct server {
 	pid_t pid;
