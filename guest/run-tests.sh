@@ -12,7 +12,9 @@ $program)
 	echo "# kunit: famfs_map"
 	cat /sys/kernel/debug/kunit/famfs_map/results || status=1 ;;
 esac
-sh /tests/devices.sh || exit 1
+devs=$(sh /tests/devices.sh) || exit 1
+echo "# $devs"
+export "$devs"
 for t in /tests/*_test; do
 	case $(basename "$t") in
 	$program)

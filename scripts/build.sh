@@ -73,6 +73,8 @@ mkdir -p build/selftests
 make -s -C $linux/$tests OUTPUT="$PWD/build/selftests" LDFLAGS='-static -pthread' \
 	KHDR_INCLUDES="-isystem $PWD/build/headers/include" all >> "$log" 2>&1 ||
 	{ tail "$log" >&2; exit 1; }
+cp $linux/$tests/setup.sh build/selftests/
+soak/build.sh
 [ build/selftests/demo -nt guest/demo.c ] ||
 	gcc -static -O2 -Wall -I $linux/$tests -o build/selftests/demo guest/demo.c
 scripts/initramfs.sh

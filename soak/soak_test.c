@@ -1,0 +1,1769 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Everything at once: files are used while servers, mounts, devices and memory
+ * come and go.
+ *
+ * An arena is one or two devices and the mount on them. It has a keeper, which
+ * mounts, disturbs what goes on, takes everything down in one of many ways, and
+ * begins again; and workers, which use whatever is mounted at the moment. They
+ * get errors all the time; what they do not get is an error that is not on the
+ * list, data that is not theirs, or no answer.
+ *
+ * FAMFS_SOAK_SECONDS says for how long (20), FAMFS_SOAK_SEED which way.
+ */
+#define _GNU_SOURCE
+#include <ctype.h>
+#include <dirent.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <linux/fuse.h>
+#include <linux/io_uring.h>
+
+#include "kselftest_harness.h"
+#include "raw.h"
+#include "util.h"
+
+#define CONNECTIONS "/sys/fs/fuse/connections"
+#define CORRUPT_PFN "/sys/kernel/debug/hwpoison/corrupt-pfn"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef MADV_HWPOISON
+#define MADV_HWPOISON 100
+#endif
+
+#define ARENAS 3
+#define WORKERS 3		/* of an arena */
+#define PROCS (ARENAS * (WORKERS + 1))
+#define HANGS_AFTER 60		/* seconds without progress */
+#define DRAIN_SECONDS 30	/* for the users of a mount to notice its end */
+
+/* --- What they do, and what may come of it --- */
+
+enum op {
+	/* of workers */
+	WAIT, OPEN, CLOSE, READ, WRITE, MMAP, READ_FAULT, WRITE_FAULT, PRIVATE_FAULT,
+	DONTNEED, POPULATE, SLOT, STAT, READDIR, FSYNC, READ_TO_MAP,
+	WRITE_FROM_MAP, TRUNCATE, FORK, PIN, REGISTER, POISON,
+	/* of keepers */
+	BIND, MOUNT, FILL, VERIFY, RUN, DROP_CACHES, RESIZE, POISON_PFN,
+	INVAL_INODE, INVAL_ENTRY, DELETE_ENTRY, STORE, RETRIEVE, PRUNE, RESEND,
+	EPOCH, UMOUNT, DETACH, FORCE, ABORT, KILL, UNBIND, DRAIN, TO_DEVDAX,
+	TO_RAM,
+	NR_OPS
+};
+
+#define MAX_ERRS 8
+
+/*
+ * Errors that are right at one time or another. A mount or its server is gone
+ * (ENOENT, ENOTCONN, ECONNABORTED); a request is lost with its connection, or a
+ * file has lost its device, its layout or its memory (EIO).
+ */
+static const struct {
+	const char *name;
+	int errs[MAX_ERRS];
+} ops[NR_OPS] = {
+	[WAIT] = { "wait for a mount", { 0 } },
+	/* the device is gone (ENODEV), a stale map is in use (EBUSY) */
+	[OPEN] = { "open", { ENOENT, ENOTCONN, ECONNABORTED, EIO, ENODEV,
+			     EBUSY } },
+	/* FLUSH is a request */
+	[CLOSE] = { "close", { ENOTCONN, ECONNABORTED, EIO } },
+	[READ] = { "read", { EIO } },
+	/* beyond the end of a file that has become shorter */
+	[WRITE] = { "write", { EIO, ENOSPC } },
+	[MMAP] = { "mmap", { 0 } },
+	/* stands for SIGBUS */
+	[READ_FAULT] = { "read fault", { EFAULT } },
+	[WRITE_FAULT] = { "write fault", { EFAULT } },
+	[PRIVATE_FAULT] = { "private fault", { EFAULT } },
+	[DONTNEED] = { "MADV_DONTNEED", { 0 } },
+	[POPULATE] = { "MADV_POPULATE_WRITE", { EFAULT, EHWPOISON } },
+	[SLOT] = { "counter", { EIO, ENOSPC, EFAULT } },
+	[STAT] = { "stat", { ENOENT, ENOTCONN, ECONNABORTED, EIO } },
+	[READDIR] = { "readdir", { ENOENT, ENOTCONN, ECONNABORTED, EIO } },
+	[FSYNC] = { "fsync", { EIO } },
+	[READ_TO_MAP] = { "read into a mapping", { EIO, EFAULT } },
+	[WRITE_FROM_MAP] = { "write from a mapping", { EIO, EFAULT, ENOSPC } },
+	[TRUNCATE] = { "ftruncate", { EPERM, EIO } },
+	[FORK] = { "fork", { EFAULT } },
+	[PIN] = { "vmsplice", { EFAULT, EHWPOISON } },
+	[REGISTER] = { "io_uring buffer", { EFAULT, EOPNOTSUPP } },
+	[POISON] = { "MADV_HWPOISON", { EFAULT, EHWPOISON, EBUSY, ENXIO } },
+	[BIND] = { "bind", { 0 } },
+	[MOUNT] = { "mount", { 0 } },
+	[FILL] = { "fill", { 0 } },
+	[VERIFY] = { "verify", { 0 } },
+	[RUN] = { "round", { 0 } },
+	[DROP_CACHES] = { "drop caches", { 0 } },
+	[RESIZE] = { "change of a size", { 0 } },
+	[POISON_PFN] = { "corrupt-pfn", { EBUSY, ENXIO, EHWPOISON } },
+	[INVAL_INODE] = { "FUSE_NOTIFY_INVAL_INODE", { ENOENT } },
+	[INVAL_ENTRY] = { "FUSE_NOTIFY_INVAL_ENTRY", { ENOENT } },
+	[DELETE_ENTRY] = { "FUSE_NOTIFY_DELETE", { ENOENT } },
+	/* a file that is memory has no cache */
+	[STORE] = { "FUSE_NOTIFY_STORE", { EOPNOTSUPP, ENOENT } },
+	[RETRIEVE] = { "FUSE_NOTIFY_RETRIEVE", { EOPNOTSUPP, ENOENT } },
+	[PRUNE] = { "FUSE_NOTIFY_PRUNE", { 0 } },
+	[RESEND] = { "FUSE_NOTIFY_RESEND", { 0 } },
+	[EPOCH] = { "FUSE_NOTIFY_INC_EPOCH", { 0 } },
+	[UMOUNT] = { "umount", { EBUSY } },
+	[DETACH] = { "umount MNT_DETACH", { 0 } },
+	[FORCE] = { "umount MNT_FORCE", { EBUSY } },
+	[ABORT] = { "abort", { 0 } },
+	[KILL] = { "kill of the server", { 0 } },
+	[UNBIND] = { "unbind", { 0 } },
+	[DRAIN] = { "wait for the last user", { 0 } },
+	[TO_DEVDAX] = { "devdax mode", { 0 } },
+	[TO_RAM] = { "system-ram mode", { 0 } },
+};
+
+/* --- State that all processes share --- */
+
+struct progress {
+	pid_t pid;
+	enum op op;
+	time_t since;
+	uint64_t since_us;	/* the same, for the sums */
+};
+
+#define FILES 8
+
+/*
+ * A counter that one worker has in one file. An increment that has failed may
+ * have happened, so there are two values that are right. @epoch: that of the
+ * content in which they are.
+ */
+struct slot {
+	unsigned int epoch;
+	uint64_t a, b;
+};
+
+/* Written by the keeper, but for @slots */
+struct arena {
+	char mnt[32];
+	/* until the last trace of it has been removed */
+	bool mounted;
+	/* number of the mount; workers give up what they have of others */
+	unsigned int round;
+	/* the devices are unbound at the end of the round: memory may fail */
+	bool may_fail;
+	/* the content was written anew so many times; 0: there is none */
+	unsigned int epoch;
+	struct slot slots[FILES][WORKERS];
+};
+
+static struct shared {
+	bool stop;
+	unsigned int bad;
+	uint64_t good[NR_OPS], failed[NR_OPS], us[NR_OPS];
+	struct progress progress[PROCS];
+	struct arena arenas[ARENAS];
+} *shared;
+
+/* --- Processes --- */
+
+/* of this process */
+static struct progress *me;
+static uint64_t rng;
+
+static uint64_t roll(uint64_t below)
+{
+	rng ^= rng << 13;
+	rng ^= rng >> 7;
+	rng ^= rng << 17;
+	return (rng >> 11) % below;
+}
+
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000ULL + ts.tv_nsec / 1000;
+}
+
+/* What this process does from now on; that is how the watchdog sees it move. */
+static void begin(enum op op)
+{
+	uint64_t us = now_us();
+
+	if (me->since_us)
+		__atomic_fetch_add(&shared->us[me->op], us - me->since_us,
+				   __ATOMIC_RELAXED);
+	me->since_us = us;
+	__atomic_store_n(&me->op, op, __ATOMIC_RELAXED);
+	__atomic_store_n(&me->since, us / 1000000, __ATOMIC_RELEASE);
+}
+
+static bool stopping(void)
+{
+	return __atomic_load_n(&shared->stop, __ATOMIC_ACQUIRE);
+}
+
+__attribute__((format(printf, 1, 2)))
+static void complain(const char *format, ...)
+{
+	char text[256];
+	va_list args;
+
+	/* who looks at it has seen enough */
+	if (__atomic_fetch_add(&shared->bad, 1, __ATOMIC_RELAXED) > 20)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	dprintf(STDOUT_FILENO, "# pid %d: %s\n", getpid(), text);
+}
+
+/* Count it. @ret: negative errno, or not negative. Return: @ret. */
+static int done(enum op op, int ret)
+{
+	int i;
+
+	__atomic_fetch_add(ret < 0 ? &shared->failed[op] : &shared->good[op], 1,
+			   __ATOMIC_RELAXED);
+	if (ret >= 0)
+		return ret;
+	for (i = 0; i < MAX_ERRS && ops[op].errs[i]; i++)
+		if (ops[op].errs[i] == -ret)
+			return ret;
+	complain("%s: %s", ops[op].name, strerror(-ret));
+	return ret;
+}
+
+/* --- Files --- */
+
+/* The counters of the workers are in one page, which has no pattern. */
+#define SLOT_OFF (3 * PAGE)
+#define MAX_RANGES 4
+#define FILE_MAX (8 * MB)
+
+/* The second device of an arena that has one is the first one again. */
+struct file {
+	uint64_t size;
+	uint64_t chunk;		/* 0: not interleaved */
+	struct {
+		unsigned int dev;
+		uint64_t off, len;
+	} ranges[MAX_RANGES];
+};
+
+/* The first ones are those of the server that has only these. */
+static const struct file files[FILES] = {
+	{ 4 * MB + 5, 0, { { 0, 16 * MB, 4 * MB + 4 * KB } } },
+	{ 2 * MB, 0, { { 0, 24 * MB, MB }, { 1, 28 * MB, MB } } },
+	{ 64 * KB, 0, { { 0, 32 * MB + 12 * KB, 64 * KB } } },
+	{ 2 * MB, 64 * KB, { { 0, 36 * MB, MB }, { 1, 40 * MB, MB } } },
+	/* across the end of the first range of DAX_TWO */
+	{ 2 * MB, 0, { { 0, 127 * MB, 2 * MB } } },
+	{ 2 * MB, 0, { { 1, 48 * MB, 2 * MB } } },
+	/* huge pages in turn on each device */
+	{ 4 * MB, 2 * MB, { { 0, 52 * MB, 2 * MB }, { 1, 60 * MB, 2 * MB } } },
+	{ 100 * KB + 1, 0, { { 1, 68 * MB, 104 * KB } } },
+};
+
+/* The devices of an arena. The second one may be missing. */
+static const char *const devices[ARENAS][2] = {
+	{ DAX_PMEM, DAX_SMALL },
+	{ DAX_TWO },
+	{ DAX_BIG },
+};
+
+static unsigned int seed_of(const struct arena *a, unsigned int file)
+{
+	return (a - shared->arenas) * FILES + file + 1;
+}
+
+static bool has_device(const char *dev)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/bus/dax/devices/%s", dev);
+	return *dev && !access(path, F_OK);
+}
+
+static bool is_usable(unsigned int arena)
+{
+	const char *const *devs = devices[arena];
+
+	return has_device(devs[0]) && (!devs[1] || has_device(devs[1]));
+}
+
+/* Is what was read at @off right? */
+static bool right(const struct arena *a, unsigned int file, const void *buf,
+		  size_t len, uint64_t off)
+{
+	size_t at, n;
+
+	for (at = 0; at < len; at += n) {
+		n = PAGE - (off + at) % PAGE;
+		if (n > len - at)
+			n = len - at;
+		if ((off + at) / PAGE == SLOT_OFF / PAGE)
+			continue;
+		if (check_pattern(buf + at, n, seed_of(a, file), off + at) >= 0)
+			return false;
+	}
+	return true;
+}
+
+static void check(const struct arena *a, unsigned int file, const void *buf,
+		  size_t len, uint64_t off)
+{
+	if (!right(a, file, buf, len, off))
+		complain("%s: wrong data in arena %u, file %u, %#jx + %#zx",
+			 ops[me->op].name, (unsigned int)(a - shared->arenas),
+			 file, (uintmax_t)off, len);
+}
+
+/* --- Memory that may go away at any time --- */
+
+static sigjmp_buf bus_jmp;
+static volatile sig_atomic_t bus_expected;
+
+/* A failure elsewhere in a mapping is reported at any time, and ignored. */
+static void on_bus(int sig, siginfo_t *info, void *context)
+{
+	if (!bus_expected)
+		return;
+	bus_expected = 0;
+	siglongjmp(bus_jmp, 1);
+}
+
+static void catch_bus(void)
+{
+	struct sigaction bus = {
+		.sa_sigaction = on_bus,
+		.sa_flags = SA_SIGINFO | SA_NODEFER | SA_RESTART,
+	};
+
+	sigaction(SIGBUS, &bus, NULL);
+}
+
+/* Return: 0, or -EFAULT if there was a SIGBUS. */
+static int copy(void *to, const void *from, size_t len)
+{
+	if (sigsetjmp(bus_jmp, 0))
+		return -EFAULT;
+	bus_expected = 1;
+	__asm__ volatile("" : : : "memory");
+	memcpy(to, from, len);
+	__asm__ volatile("" : : : "memory");
+	bus_expected = 0;
+	return 0;
+}
+
+/* --- Workers --- */
+
+#define MAX_IO (32 * KB)
+#define HANDLES 4
+
+/* An open file, and a mapping of it. */
+struct handle {
+	int fd;			/* -1: none */
+	unsigned int file;
+	unsigned int round;
+	char *map;		/* NULL: none */
+	size_t len;
+	bool private;
+};
+
+static struct worker {
+	struct arena *a;
+	unsigned int nr;
+	struct handle handles[HANDLES];
+	struct handle *h;	/* what the next operation is about */
+	int ring;		/* io_uring, or -1 */
+	char buf[MAX_IO];
+} w;
+
+static void close_handle(struct handle *h)
+{
+	if (h->map)
+		munmap(h->map, h->len);
+	h->map = NULL;
+	if (h->fd < 0)
+		return;
+	begin(CLOSE);
+	done(CLOSE, close(h->fd) ? -errno : 0);
+	h->fd = -1;
+}
+
+static unsigned int round_of(const struct arena *a)
+{
+	return __atomic_load_n(&a->round, __ATOMIC_ACQUIRE);
+}
+
+static int file_path(char *path, size_t len, unsigned int file)
+{
+	return snprintf(path, len, "%s/f%u", w.a->mnt, file);
+}
+
+static void map_handle(struct handle *h)
+{
+	size_t skew = roll(2) * PAGE;
+	int flags;
+
+	h->private = !roll(4);
+	flags = h->private ? MAP_PRIVATE : MAP_SHARED;
+	h->len = files[h->file].size;
+	begin(MMAP);
+	h->map = map_at(h->len, PROT_READ | PROT_WRITE, flags, h->fd, 0, PMD,
+			skew);
+	done(MMAP, h->map ? 0 : -errno);
+}
+
+static void do_open(void)
+{
+	struct handle *h = w.h;
+	char path[64];
+
+	close_handle(h);
+	h->round = round_of(w.a);
+	h->file = roll(FILES);
+	file_path(path, sizeof(path), h->file);
+	begin(OPEN);
+	h->fd = open(path, O_RDWR | O_CLOEXEC | (roll(4) ? 0 : O_DIRECT));
+	done(OPEN, h->fd < 0 ? -errno : 0);
+	if (h->fd >= 0 && roll(4))
+		map_handle(h);
+}
+
+/* Somewhere in the file, which may have become shorter in the meantime. */
+static uint64_t somewhere(const struct handle *h, size_t *len)
+{
+	uint64_t size = files[h->file].size;
+	uint64_t off = roll(size);
+
+	*len = 1 + roll(MAX_IO);
+	if (*len > size - off)
+		*len = size - off;
+	return off;
+}
+
+/* ... and not in the page of the counters. */
+static uint64_t somewhere_else(const struct handle *h, size_t *len)
+{
+	uint64_t off;
+
+	do
+		off = somewhere(h, len);
+	while (off < SLOT_OFF + PAGE && off + *len > SLOT_OFF);
+	return off;
+}
+
+static void do_read(void)
+{
+	size_t len;
+	uint64_t off = somewhere(w.h, &len);
+	ssize_t n = pread(w.h->fd, w.buf, len, off);
+
+	if (done(READ, n < 0 ? -errno : 0) >= 0)
+		check(w.a, w.h->file, w.buf, n, off);
+}
+
+static void do_write(void)
+{
+	size_t len;
+	uint64_t off = somewhere_else(w.h, &len);
+	ssize_t n;
+
+	fill_pattern(w.buf, len, seed_of(w.a, w.h->file), off);
+	n = pwrite(w.h->fd, w.buf, len, off);
+	done(WRITE, n < 0 ? -errno : 0);
+	if (!n)
+		complain("write: nothing written");
+}
+
+/* --- Through mappings. What is private is checked for being private. --- */
+
+static void do_read_fault(void)
+{
+	size_t len;
+	uint64_t off = somewhere(w.h, &len);
+
+	if (len > PAGE)
+		len = PAGE;
+	if (!done(READ_FAULT, copy(w.buf, w.h->map + off, len)))
+		check(w.a, w.h->file, w.buf, len, off);
+}
+
+static void do_write_fault(void)
+{
+	size_t len;
+	uint64_t off = somewhere_else(w.h, &len);
+
+	if (w.h->private)
+		return;
+	if (len > PAGE)
+		len = PAGE;
+	fill_pattern(w.buf, len, seed_of(w.a, w.h->file), off);
+	done(WRITE_FAULT, copy(w.h->map + off, w.buf, len));
+}
+
+static void do_private_fault(void)
+{
+	uint64_t off = roll(w.h->len) / PAGE * PAGE;
+	char mine[16], seen[16];
+	int ret;
+
+	if (!w.h->private)
+		return;
+	memset(mine, 0x5a, sizeof(mine));
+	ret = copy(w.h->map + off, mine, sizeof(mine));
+	if (!ret)
+		ret = copy(seen, w.h->map + off, sizeof(seen));
+	done(PRIVATE_FAULT, ret);
+	if (!ret && memcmp(mine, seen, sizeof(mine)))
+		complain("private fault: the copy has changed");
+	/* the page is that of the file again */
+	madvise(w.h->map + off, PAGE, MADV_DONTNEED);
+}
+
+static void do_dontneed(void)
+{
+	done(DONTNEED, madvise(w.h->map, w.h->len, MADV_DONTNEED) ? -errno : 0);
+}
+
+static void do_populate(void)
+{
+	if (w.h->private)
+		return;
+	done(POPULATE, madvise(w.h->map, w.h->len, MADV_POPULATE_WRITE) ?
+		       -errno : 0);
+}
+
+/* The child has the mappings, too, and gives them up. */
+static void do_fork(void)
+{
+	int status;
+	pid_t pid;
+
+	/* takes long */
+	if (roll(10))
+		return;
+	pid = fork();
+	if (pid < 0)
+		err(1, "fork");
+	if (!pid)
+		_exit(-copy(w.buf, w.h->map, 1));
+	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		complain("fork: status %#x", status);
+	else
+		done(FORK, -WEXITSTATUS(status));
+}
+
+/* Data that goes from a file to the same place in it changes nothing. */
+static void to_itself(enum op op, bool write)
+{
+	size_t len;
+	uint64_t off = somewhere_else(w.h, &len);
+	ssize_t n;
+
+	if (w.h->private)
+		return;
+	n = write ? pwrite(w.h->fd, w.h->map + off, len, off) :
+		    pread(w.h->fd, w.h->map + off, len, off);
+	done(op, n < 0 ? -errno : 0);
+}
+
+static void do_read_to_map(void)
+{
+	to_itself(READ_TO_MAP, false);
+}
+
+static void do_write_from_map(void)
+{
+	to_itself(WRITE_FROM_MAP, true);
+}
+
+/* --- A counter in the file: no write is lost, whichever way it takes --- */
+
+static int slot_io(uint64_t *value, bool write)
+{
+	const size_t len = sizeof(*value);
+	uint64_t at = SLOT_OFF + w.nr * len;
+	ssize_t n;
+
+	if (w.h->map && !w.h->private && roll(2))
+		return write ? copy(w.h->map + at, value, len) :
+			       copy(value, w.h->map + at, len);
+	n = write ? pwrite(w.h->fd, value, len, at) :
+		    pread(w.h->fd, value, len, at);
+	return n == (ssize_t)len ? 0 : n < 0 ? -errno : -EIO;
+}
+
+static unsigned int epoch_of(const struct arena *a)
+{
+	return __atomic_load_n(&a->epoch, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * If the keeper starts a new epoch in the middle of this, whatever was seen or
+ * written belongs to the old one.
+ */
+static void do_slot(void)
+{
+	struct slot *s = &w.a->slots[w.h->file][w.nr];
+	unsigned int epoch = epoch_of(w.a);
+	uint64_t value;
+	int ret;
+
+	if (s->epoch != epoch)
+		*s = (struct slot){ .epoch = epoch };
+	ret = slot_io(&value, false);
+	if (done(SLOT, ret) || epoch_of(w.a) != epoch)
+		return;
+	if (value != s->a && value != s->b)
+		complain("counter in file %u is %ju, not %ju or %ju", w.h->file,
+			 (uintmax_t)value, (uintmax_t)s->a, (uintmax_t)s->b);
+	s->a = value;
+	s->b = value + 1;
+	if (!done(SLOT, slot_io(&s->b, true)))
+		s->a = s->b;
+}
+
+/* --- Metadata --- */
+
+static void do_stat(void)
+{
+	struct statx stx;
+	char path[64];
+
+	file_path(path, sizeof(path), roll(FILES));
+	done(STAT, statx(AT_FDCWD, path, roll(2) ? AT_STATX_FORCE_SYNC : 0,
+			 STATX_BASIC_STATS, &stx) ? -errno : 0);
+}
+
+static void do_readdir(void)
+{
+	DIR *dir = opendir(w.a->mnt);
+
+	if (done(READDIR, dir ? 0 : -errno))
+		return;
+	while (readdir(dir))
+		;
+	closedir(dir);
+}
+
+static void do_fsync(void)
+{
+	int ret = w.h->map && roll(2) ? msync(w.h->map, w.h->len, MS_SYNC) :
+					fsync(w.h->fd);
+
+	done(FSYNC, ret ? -errno : 0);
+}
+
+static void do_truncate(void)
+{
+	done(TRUNCATE, ftruncate(w.h->fd, roll(MB)) ? -errno : 0);
+}
+
+/* --- Pins --- */
+
+static void do_pin(void)
+{
+	uint64_t off = roll(w.h->len) / PAGE * PAGE;
+	struct iovec iov = { w.h->map + off, PAGE };
+	int pipes[2];
+	ssize_t n;
+
+	if (w.h->private || off + PAGE > w.h->len)
+		return;
+	if (pipe2(pipes, O_CLOEXEC))
+		err(1, "pipe");
+	n = vmsplice(pipes[1], &iov, 1, 0);
+	if (!done(PIN, n < 0 ? -errno : 0)) {
+		/* the page stays what it is, whatever happens to its device */
+		usleep(roll(10) ? roll(2000) : roll(200000));
+		if (read(pipes[0], w.buf, PAGE) == (ssize_t)PAGE)
+			check(w.a, w.h->file, w.buf, PAGE, off);
+	}
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+/* Return: the ring, or -errno. */
+static int ring_open(void)
+{
+	struct io_uring_params params = {};
+	int fd = syscall(SYS_io_uring_setup, 4, &params);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int ring_register(int ring, void *p, size_t len)
+{
+	struct iovec iov = { p, len };
+
+	return syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS,
+		       &iov, 1) ? -errno : 0;
+}
+
+static void do_register(void)
+{
+	if (w.ring < 0 || w.h->private)
+		return;
+	if (!done(REGISTER, ring_register(w.ring, w.h->map, w.h->len)))
+		complain("%s: a pin without an end", ops[REGISTER].name);
+}
+
+/* --- Failing memory --- */
+
+static void do_poison(void)
+{
+	uint64_t off = roll(w.h->len) / PAGE * PAGE;
+
+	/* the copy in a private mapping is nobody's business */
+	if (w.h->private || !w.a->may_fail || roll(20))
+		return;
+	done(POISON, madvise(w.h->map + off, PAGE, MADV_HWPOISON) ? -errno : 0);
+}
+
+/* Operations by what they need; what is there twice is more frequent. */
+static const struct {
+	enum op op;
+	void (*f)(void);
+	enum { ANYTIME, WITH_FILE, WITH_MAP } needs;
+} work[] = {
+	{ OPEN, do_open, ANYTIME },
+	{ OPEN, do_open, ANYTIME },
+	{ STAT, do_stat, ANYTIME },
+	{ READDIR, do_readdir, ANYTIME },
+	{ READ, do_read, WITH_FILE },
+	{ READ, do_read, WITH_FILE },
+	{ WRITE, do_write, WITH_FILE },
+	{ SLOT, do_slot, WITH_FILE },
+	{ SLOT, do_slot, WITH_FILE },
+	{ FSYNC, do_fsync, WITH_FILE },
+	{ TRUNCATE, do_truncate, WITH_FILE },
+	{ READ_FAULT, do_read_fault, WITH_MAP },
+	{ READ_FAULT, do_read_fault, WITH_MAP },
+	{ WRITE_FAULT, do_write_fault, WITH_MAP },
+	{ WRITE_FAULT, do_write_fault, WITH_MAP },
+	{ PRIVATE_FAULT, do_private_fault, WITH_MAP },
+	{ DONTNEED, do_dontneed, WITH_MAP },
+	{ POPULATE, do_populate, WITH_MAP },
+	{ READ_TO_MAP, do_read_to_map, WITH_MAP },
+	{ WRITE_FROM_MAP, do_write_from_map, WITH_MAP },
+	{ FORK, do_fork, WITH_MAP },
+	{ PIN, do_pin, WITH_MAP },
+	{ REGISTER, do_register, WITH_MAP },
+	{ POISON, do_poison, WITH_MAP },
+};
+
+/* Let the keeper have the processor. What is still open can be used. */
+static void wait_for_mount(void)
+{
+	if (__atomic_load_n(&w.a->mounted, __ATOMIC_ACQUIRE) ||
+	    (w.h->fd >= 0 && roll(4)))
+		return;
+	close_handle(w.h);
+	begin(WAIT);
+	usleep(30000);
+	done(WAIT, 0);
+}
+
+static void work_once(void)
+{
+	size_t i = roll(ARRAY_SIZE(work));
+
+	w.h = &w.handles[roll(HANDLES)];
+	wait_for_mount();
+	/* half of what is of an old mount goes on for a while */
+	if (w.h->fd >= 0 && w.h->round != round_of(w.a) && roll(2))
+		close_handle(w.h);
+	if ((work[i].needs >= WITH_FILE && w.h->fd < 0) ||
+	    (work[i].needs == WITH_MAP && !w.h->map))
+		i = 0;
+	begin(work[i].op);
+	work[i].f();
+}
+
+static int run_worker(unsigned int arena, unsigned int nr)
+{
+	int i;
+
+	w.a = &shared->arenas[arena];
+	w.nr = nr;
+	w.ring = ring_open();
+	for (i = 0; i < HANDLES; i++)
+		w.handles[i].fd = -1;
+	catch_bus();
+	while (!stopping())
+		work_once();
+	for (i = 0; i < HANDLES; i++)
+		close_handle(&w.handles[i]);
+	return 0;
+}
+
+/* --- Keepers: mounting --- */
+
+#define RAW_DEV_PATH 32
+
+/* What a keeper has mounted. */
+static struct keeper {
+	struct arena *a;
+	unsigned int nr;		/* of the arena */
+	const char *const *devs;
+	unsigned int nr_devs;
+	bool raw;
+	struct server s;		/* !raw */
+	struct raw r;			/* raw */
+	unsigned int connection;
+	uint64_t sizes[FILES];		/* what the server says now */
+	char *content[FILES];
+} k;
+
+static const char *mnt(void)
+{
+	return k.raw ? k.r.mnt : k.s.mnt;
+}
+
+static unsigned int dev_index(unsigned int dev)
+{
+	return dev < k.nr_devs ? dev : 0;
+}
+
+static unsigned int nr_ranges(const struct file *f)
+{
+	unsigned int n = 0;
+
+	while (n < MAX_RANGES && f->ranges[n].len)
+		n++;
+	return n;
+}
+
+/* How much of the file there is if every range is used to its end. */
+static uint64_t capacity(const struct file *f)
+{
+	unsigned int i, n = nr_ranges(f);
+	uint64_t sum = 0;
+
+	for (i = 0; i < n; i++)
+		sum += f->ranges[i].len;
+	return sum;
+}
+
+static void layout_file(FILE *out, unsigned int i)
+{
+	const struct file *f = &files[i];
+	unsigned int j;
+
+	fprintf(out, "file f%u 644 %ju ", i, (uintmax_t)k.sizes[i]);
+	if (f->chunk)
+		fprintf(out, "interleave %ju %ju", (uintmax_t)f->chunk,
+			(uintmax_t)capacity(f));
+	else
+		fprintf(out, "simple");
+	for (j = 0; j < nr_ranges(f); j++)
+		fprintf(out, " %u:%ju:%ju", dev_index(f->ranges[j].dev),
+			(uintmax_t)f->ranges[j].off,
+			(uintmax_t)f->ranges[j].len);
+	fprintf(out, "\n");
+}
+
+/* For famfs_server; to be freed. */
+static char *layout(void)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	unsigned int i;
+
+	if (!out)
+		err(1, "open_memstream");
+	for (i = 0; i < k.nr_devs; i++)
+		fprintf(out, "dev %u /dev/%s\n", i, k.devs[i]);
+	for (i = 0; i < FILES; i++)
+		layout_file(out, i);
+	fclose(out);
+	return text;
+}
+
+static void raw_add_file(unsigned int i)
+{
+	const struct file *f = &files[i];
+	struct {
+		struct fuse_famfs_fmap_header h;
+		struct fuse_famfs_simple_ext ext[MAX_RANGES + 1];
+	} map = { .h.fmap_version = FAMFS_FMAP_VERSION };
+	unsigned int j, n = nr_ranges(f), at = 0;
+
+	map.h.file_size = k.sizes[i];
+	map.h.nextents = f->chunk ? 1 : n;
+	if (f->chunk) {
+		struct fuse_famfs_iext iext = { n, f->chunk, capacity(f) };
+
+		map.h.ext_type = FUSE_FAMFS_EXT_INTERLEAVE;
+		memcpy(&map.ext[at++], &iext, sizeof(iext));
+	}
+	for (j = 0; j < n; j++)
+		map.ext[at++] = (struct fuse_famfs_simple_ext){
+			.se_devindex = dev_index(f->ranges[j].dev),
+			.se_offset = f->ranges[j].off,
+			.se_len = f->ranges[j].len,
+		};
+	k.r.s->files[i].size = k.sizes[i];
+	raw_set_reply(&k.r.s->files[i].fmap, 0, &map,
+		      sizeof(map.h) + at * sizeof(map.ext[0]));
+}
+
+static void start_raw(void)
+{
+	char path[RAW_DEV_PATH];
+	unsigned int i;
+
+	raw_init(&k.r);
+	if (roll(2))
+		k.r.s->entry_valid = 0;
+	if (roll(2))
+		k.r.s->attr_valid = 0;
+	for (i = 0; i < k.nr_devs; i++) {
+		snprintf(path, sizeof(path), "/dev/%s", k.devs[i]);
+		raw_set_dev(&k.r, i, path);
+	}
+	for (i = 0; i < RAW_FILES; i++)
+		raw_add_file(i);
+	raw_start(&k.r, NULL);
+}
+
+static void start_server(void)
+{
+	char *text = layout();
+
+	server_start(&k.s, text, roll(4) ? NULL : "-n");
+	free(text);
+}
+
+static void mount_it(void)
+{
+	struct stat st;
+	unsigned int i;
+
+	begin(MOUNT);
+	for (i = 0; i < FILES; i++)
+		k.sizes[i] = files[i].size;
+	k.raw = roll(2);
+	if (k.raw)
+		start_raw();
+	else
+		start_server();
+	if (stat(mnt(), &st))
+		err(1, "%s", mnt());
+	k.connection = minor(st.st_dev);
+	done(MOUNT, 0);
+}
+
+static unsigned int nr_files(void)
+{
+	return k.raw ? RAW_FILES : FILES;
+}
+
+/* Also waits until the mount before has given back the devices. */
+static int open_file(unsigned int i)
+{
+	time_t start = now();
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/f%u", mnt(), i);
+	while ((fd = open(path, O_RDWR | O_CLOEXEC)) < 0 && errno == EBUSY) {
+		if (now() - start > DRAIN_SECONDS)
+			errx(1, "%s: the devices are not given back", path);
+		usleep(50000);
+	}
+	if (fd < 0)
+		err(1, "%s", path);
+	return fd;
+}
+
+static char *seen;	/* as large as any file */
+
+/* What is in a new file: the pattern, and zeroes where the counters are. */
+static void make_content(unsigned int i)
+{
+	k.content[i] = realloc(k.content[i], files[i].size);
+	if (!k.content[i])
+		err(1, "malloc");
+	fill_pattern(k.content[i], files[i].size, seed_of(k.a, i), 0);
+	memset(k.content[i] + SLOT_OFF, 0, PAGE);
+}
+
+static void fill_file(unsigned int i)
+{
+	ssize_t size = files[i].size;
+	int fd = open_file(i);
+
+	if (pwrite(fd, k.content[i], size, 0) != size)
+		err(1, "file %u cannot be written", i);
+	close(fd);
+}
+
+static void verify_file(unsigned int i)
+{
+	ssize_t size = files[i].size;
+	int fd = open_file(i);
+
+	if (pread(fd, seen, size, 0) != size)
+		err(1, "file %u cannot be read", i);
+	memset(seen + SLOT_OFF, 0, PAGE);
+	if (memcmp(seen, k.content[i], size))
+		complain("arena %u, file %u has lost its content", k.nr, i);
+	close(fd);
+}
+
+/* Lies on every device of an arena. */
+#define EVERYWHERE 1
+
+/*
+ * The memory has got another content, or not all the files have one: write it.
+ * The epoch changes when the mount before cannot see it any more, and this one
+ * cannot be seen yet.
+ */
+static void fill(void)
+{
+	unsigned int i;
+
+	begin(FILL);
+	close(open_file(EVERYWHERE));
+	__atomic_add_fetch(&k.a->epoch, 1, __ATOMIC_SEQ_CST);
+	for (i = 0; i < nr_files(); i++)
+		fill_file(i);
+	done(FILL, 0);
+}
+
+static void verify(void)
+{
+	unsigned int i = roll(nr_files());
+
+	begin(VERIFY);
+	verify_file(i);
+	/* of the rest, that the device is there */
+	for (i = 0; i < nr_files(); i++)
+		close(open_file(i));
+	done(VERIFY, 0);
+}
+
+/* --- Keepers: disturbances --- */
+
+static void resize(void)
+{
+	unsigned int i = roll(nr_files());
+	char *text;
+
+	begin(RESIZE);
+	k.sizes[i] = k.sizes[i] == files[i].size ? files[i].size / 2 + 100 :
+						   files[i].size;
+	if (k.raw) {
+		raw_add_file(i);
+	} else {
+		text = layout();
+		server_reload(&k.s, text);
+		free(text);
+	}
+	done(RESIZE, 0);
+}
+
+static void drop_caches(void)
+{
+	begin(DROP_CACHES);
+	done(DROP_CACHES, write_text("/proc/sys/vm/drop_caches", "2"));
+}
+
+/* A page anywhere in the files, mapped or not. */
+static void poison_pfn(void)
+{
+	const struct file *f = &files[roll(nr_files())];
+	unsigned int i = roll(nr_ranges(f));
+	uint64_t off = f->ranges[i].off + roll(f->ranges[i].len);
+
+	if (!k.a->may_fail || access(CORRUPT_PFN, W_OK))
+		return;
+	begin(POISON_PFN);
+	done(POISON_PFN, dax_poison(k.devs[dev_index(f->ranges[i].dev)], off));
+}
+
+static void notify(enum op op, int code, const void *body, size_t len)
+{
+	begin(op);
+	done(op, raw_notify(&k.r, code, body, len));
+}
+
+static void inval_inode(void)
+{
+	struct fuse_notify_inval_inode_out out = {
+		.ino = raw_node(&k.r, roll(RAW_FILES)),
+		.len = roll(2) ? -1 : 0,
+	};
+
+	notify(INVAL_INODE, FUSE_NOTIFY_INVAL_INODE, &out, sizeof(out));
+}
+
+static void inval_entry(void)
+{
+	struct {
+		struct fuse_notify_inval_entry_out out;
+		char name[3];
+	} body = {
+		.out = { FUSE_ROOT_ID, 2, roll(2) ? FUSE_EXPIRE_ONLY : 0 },
+		.name = { 'f', '0' + roll(RAW_FILES) },
+	};
+
+	notify(INVAL_ENTRY, FUSE_NOTIFY_INVAL_ENTRY, &body,
+	       sizeof(body.out) + sizeof(body.name));
+}
+
+static void delete_entry(void)
+{
+	unsigned int i = roll(RAW_FILES);
+	struct {
+		struct fuse_notify_delete_out out;
+		char name[3];
+	} body = {
+		.out = { FUSE_ROOT_ID, raw_node(&k.r, i), 2, 0 },
+		.name = { 'f', '0' + i },
+	};
+
+	notify(DELETE_ENTRY, FUSE_NOTIFY_DELETE, &body,
+	       sizeof(body.out) + sizeof(body.name));
+}
+
+static void store(void)
+{
+	struct {
+		struct fuse_notify_store_out out;
+		char data[256];
+	} body = {
+		.out = { raw_node(&k.r, roll(RAW_FILES)), 0, 256, 0 },
+	};
+
+	notify(STORE, FUSE_NOTIFY_STORE, &body, sizeof(body));
+}
+
+static void retrieve(void)
+{
+	struct fuse_notify_retrieve_out out = {
+		1, raw_node(&k.r, roll(RAW_FILES)), 0, 4096, 0
+	};
+
+	notify(RETRIEVE, FUSE_NOTIFY_RETRIEVE, &out, sizeof(out));
+}
+
+static void prune(void)
+{
+	struct {
+		struct fuse_notify_prune_out out;
+		uint64_t nodes[RAW_FILES];
+	} body = { .out.count = RAW_FILES };
+	unsigned int i;
+
+	for (i = 0; i < RAW_FILES; i++)
+		body.nodes[i] = raw_node(&k.r, i);
+	notify(PRUNE, FUSE_NOTIFY_PRUNE, &body, sizeof(body));
+}
+
+static void resend(void)
+{
+	notify(RESEND, FUSE_NOTIFY_RESEND, NULL, 0);
+}
+
+static void inc_epoch(void)
+{
+	notify(EPOCH, FUSE_NOTIFY_INC_EPOCH, NULL, 0);
+}
+
+/* The first ones are for every server. */
+#define FOR_EVERY_SERVER 3
+
+static void disturb(void)
+{
+	static void (*const ways[])(void) = {
+		resize, drop_caches, poison_pfn, inval_inode, inval_entry,
+		delete_entry, store, retrieve, prune, resend, inc_epoch,
+	};
+
+	ways[roll(k.raw ? ARRAY_SIZE(ways) : FOR_EVERY_SERVER)]();
+}
+
+/* --- Keepers: the end of a mount --- */
+
+static void unmount(void)
+{
+	begin(UMOUNT);
+	done(UMOUNT, umount2(mnt(), 0) ? -errno : 0);
+}
+
+static void detach(void)
+{
+	begin(DETACH);
+	done(DETACH, umount2(mnt(), MNT_DETACH) ? -errno : 0);
+}
+
+static void force(void)
+{
+	begin(FORCE);
+	done(FORCE, umount2(mnt(), MNT_FORCE) ? -errno : 0);
+}
+
+static void abort_it(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), CONNECTIONS "/%u/abort", k.connection);
+	begin(ABORT);
+	done(ABORT, write_text(path, "1"));
+}
+
+/* The keeper has the device of a raw server open, too. */
+static void kill_server(void)
+{
+	begin(KILL);
+	if (k.raw) {
+		kill(k.r.pid, SIGKILL);
+		usleep(roll(100000));
+		close(k.r.fd);
+		k.r.fd = -1;
+	} else {
+		server_kill(&k.s);
+	}
+	done(KILL, 0);
+}
+
+static void unbind(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < k.nr_devs; i++) {
+		begin(UNBIND);
+		done(UNBIND, dax_unbind(k.devs[i]));
+	}
+}
+
+/* In a process of its own: the rest goes on. */
+static pid_t unbind_meanwhile(void)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		err(1, "fork");
+	if (pid)
+		return pid;
+	/* not to be the one that keeps a connection alive */
+	close_range(3, ~0U, 0);
+	rng ^= getpid();
+	usleep(roll(20000));
+	unbind();
+	_exit(0);
+}
+
+static pid_t poison_meanwhile(void)
+{
+	pid_t pid = fork();
+	int i;
+
+	if (pid < 0)
+		err(1, "fork");
+	if (pid)
+		return pid;
+	close_range(3, ~0U, 0);
+	rng ^= getpid();
+	for (i = 0; i < 8; i++)
+		poison_pfn();
+	_exit(0);
+}
+
+static void join(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid || status)
+		errx(1, "a child ended with status %#x", status);
+}
+
+/* One way to end it, or several of them. */
+static void end_mount(void)
+{
+	static void (*const ways[])(void) = {
+		unmount, detach, force, abort_it, kill_server,
+	};
+	pid_t pids[2] = {};
+
+	if (k.a->may_fail && roll(2))
+		pids[0] = poison_meanwhile();
+	if (k.a->may_fail && roll(2))
+		pids[1] = unbind_meanwhile();
+	ways[roll(ARRAY_SIZE(ways))]();
+	if (roll(2))
+		usleep(roll(300000));
+	if (pids[0])
+		join(pids[0]);
+	if (pids[1])
+		join(pids[1]);
+}
+
+/* Whatever has been left of it, nothing is in the end. */
+static void clean_up(void)
+{
+	begin(DETACH);
+	while (!umount2(mnt(), MNT_DETACH))
+		;
+	if (!k.raw) {
+		server_kill(&k.s);
+		unlink(k.s.layout);
+		unlink(k.s.stats_path);
+		munmap((void *)k.s.stats, 64 * sizeof(uint64_t));
+		rmdir(k.s.mnt);
+		return;
+	}
+	kill(k.r.pid, SIGKILL);
+	if (k.r.fd >= 0)
+		close(k.r.fd);
+	waitpid(k.r.pid, NULL, 0);
+	raw_free(&k.r);
+	rmdir(k.r.mnt);
+}
+
+/* --- Keepers: the devices --- */
+
+/*
+ * Another keeper who writes new_id of device_dax makes that driver bind to
+ * every device that has none at that moment: begin again.
+ */
+static void set_mode(enum op op, const char *dev, enum dax_mode mode)
+{
+	int i, ret;
+
+	begin(op);
+	for (i = 0; i < 20; i++) {
+		ret = dax_set_mode(dev, mode);
+		if (ret != -EBUSY && ret != -ENODEV)
+			break;
+	}
+	if (done(op, ret))
+		errx(1, "%s does not bind", dev);
+}
+
+/* Return: true if the content is lost. */
+static bool change_modes(void)
+{
+	bool lost = false;
+	unsigned int i;
+
+	for (i = 0; i < k.nr_devs; i++) {
+		if (roll(2))
+			set_mode(TO_DEVDAX, k.devs[i], DAX_DEVDAX);
+		/* not in a node */
+		if (roll(3) || !strcmp(k.devs[i], DAX_PMEM))
+			continue;
+		set_mode(TO_RAM, k.devs[i], DAX_RAM);
+		lost = true;
+	}
+	return lost;
+}
+
+static void bind_all(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < k.nr_devs; i++)
+		set_mode(BIND, k.devs[i], DAX_FAMFS);
+}
+
+/* --- Keepers: round by round --- */
+
+static void publish(void)
+{
+	memcpy(k.a->mnt, mnt(), sizeof(k.a->mnt));
+	__atomic_add_fetch(&k.a->round, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&k.a->mounted, true, __ATOMIC_RELEASE);
+}
+
+/*
+ * @complete: which files have our content: a raw server shows only some of
+ * them, so filling through it is not enough for the next one.
+ */
+static void start_round(unsigned int *complete)
+{
+	bind_all();
+	mount_it();
+	if (*complete < nr_files()) {
+		fill();
+		*complete = nr_files();
+	} else {
+		verify();
+	}
+	/* to bind a large device takes its time */
+	k.a->may_fail = !roll(strcmp(k.devs[0], DAX_BIG) ? 2 : 5);
+	publish();
+}
+
+static void run_round(void)
+{
+	int i, n = 1 + roll(15);
+
+	begin(RUN);
+	for (i = 0; i < n && !stopping(); i++) {
+		usleep(roll(200000));
+		disturb();
+	}
+	done(RUN, 0);
+}
+
+static void end_round(unsigned int *complete)
+{
+	bool last = stopping();
+
+	end_mount();
+	if (k.a->may_fail || last || !roll(3))
+		unbind();
+	clean_up();
+	__atomic_store_n(&k.a->mounted, false, __ATOMIC_RELEASE);
+	if (dax_get_mode(k.devs[0]) == DAX_DISABLED && !last && change_modes())
+		*complete = 0;
+}
+
+static void prepare_keeper(unsigned int arena)
+{
+	unsigned int i;
+
+	k.a = &shared->arenas[arena];
+	k.nr = arena;
+	k.devs = devices[arena];
+	k.nr_devs = k.devs[1] ? 2 : 1;
+	for (i = 0; i < FILES; i++)
+		make_content(i);
+	seen = realloc(seen, FILE_MAX);
+	if (!seen)
+		err(1, "malloc");
+}
+
+static int run_keeper(unsigned int arena)
+{
+	unsigned int complete = 0;
+
+	prepare_keeper(arena);
+	do {
+		start_round(&complete);
+		run_round();
+		end_round(&complete);
+	} while (!stopping());
+	return 0;
+}
+
+/* --- The test: start everybody, look whether they move, and stop them --- */
+
+FIXTURE(soak)
+{
+	unsigned int seconds;
+	uint64_t seed;
+	unsigned int nr_procs;
+	bool mounted;	/* fusectl, by us */
+};
+
+static uint64_t setting(const char *name, uint64_t otherwise)
+{
+	const char *s = getenv(name);
+
+	return s && *s ? strtoull(s, NULL, 0) : otherwise;
+}
+
+FIXTURE_SETUP(soak)
+{
+	BEGIN();
+	/* is mounted already on most systems */
+	self->mounted = !mount("none", CONNECTIONS, "fusectl", 0, "");
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, shared);
+	self->seconds = setting("FAMFS_SOAK_SECONDS", 20);
+	self->seed = setting("FAMFS_SOAK_SEED", time(NULL) ^ getpid());
+	printf("# seed %ju, %u s\n", (uintmax_t)self->seed, self->seconds);
+	fflush(stdout);
+}
+
+FIXTURE_TEARDOWN(soak)
+{
+	if (self->mounted)
+		EXPECT_EQ(0, umount(CONNECTIONS));
+	END();
+}
+
+static void begin_process(FIXTURE_DATA(soak) *self, unsigned int i)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* anything but 0, and far from that of the others */
+	rng = (self->seed * PROCS + i) * 0x9e3779b97f4a7c15ULL | 1;
+	me = &shared->progress[i];
+	begin(RUN);
+}
+
+static void start_process(FIXTURE_DATA(soak) *self, unsigned int arena,
+			  unsigned int nr)
+{
+	unsigned int i = self->nr_procs++;
+	pid_t pid;
+
+	/* the watchdog may look before the process does anything */
+	shared->progress[i].since = now();
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		err(1, "fork");
+	if (!pid) {
+		begin_process(self, i);
+		_exit(nr == WORKERS ? run_keeper(arena) :
+				      run_worker(arena, nr));
+	}
+	shared->progress[i].pid = pid;
+}
+
+static void start_all(FIXTURE_DATA(soak) *self)
+{
+	unsigned int arena, nr;
+
+	for (arena = 0; arena < ARENAS; arena++) {
+		if (!is_usable(arena)) {
+			printf("# no devices for arena %u\n", arena);
+			continue;
+		}
+		for (nr = 0; nr <= WORKERS; nr++)
+			start_process(self, arena, nr);
+	}
+}
+
+static void print_file(const char *dir, const char *name)
+{
+	char path[320], line[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%s/%s", dir, name);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		printf("#   %s%s", line, strchr(line, '\n') ? "" : "\n");
+	if (f)
+		fclose(f);
+}
+
+static bool sleeps_uninterruptibly(const char *pid)
+{
+	char path[320], state = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	fclose(f);
+	return state == 'D';
+}
+
+static bool is_ours(FIXTURE_DATA(soak) *self, pid_t pid)
+{
+	unsigned int i;
+
+	for (i = 0; i < self->nr_procs; i++)
+		if (shared->progress[i].pid == pid)
+			return true;
+	return false;
+}
+
+/* Ours, and whoever else waits in the kernel. */
+static void print_stacks(FIXTURE_DATA(soak) *self)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *d;
+
+	while (proc && (d = readdir(proc))) {
+		if (!isdigit(d->d_name[0]))
+			continue;
+		if (!is_ours(self, atoi(d->d_name)) &&
+		    !sleeps_uninterruptibly(d->d_name))
+			continue;
+		printf("# process %s:\n", d->d_name);
+		print_file(d->d_name, "comm");
+		print_file(d->d_name, "stack");
+	}
+	if (proc)
+		closedir(proc);
+}
+
+/* Return: true if somebody has not come any further for too long. */
+static bool find_hung(FIXTURE_DATA(soak) *self)
+{
+	bool hung = false;
+	unsigned int i;
+
+	for (i = 0; i < self->nr_procs; i++) {
+		struct progress *p = &shared->progress[i];
+		time_t since = __atomic_load_n(&p->since, __ATOMIC_ACQUIRE);
+
+		if (!p->pid || now() - since < HANGS_AFTER)
+			continue;
+		printf("# pid %d hangs in %s since %ju s\n", p->pid,
+		       ops[p->op].name, (uintmax_t)(now() - since));
+		hung = true;
+	}
+	if (hung)
+		print_stacks(self);
+	return hung;
+}
+
+/* Return: how many have ended, without success. */
+static unsigned int reap(FIXTURE_DATA(soak) *self, unsigned int *left)
+{
+	unsigned int i, failed = 0;
+	int status;
+
+	*left = 0;
+	for (i = 0; i < self->nr_procs; i++) {
+		struct progress *p = &shared->progress[i];
+
+		if (!p->pid)
+			continue;
+		if (waitpid(p->pid, &status, WNOHANG) != p->pid) {
+			++*left;
+			continue;
+		}
+		if (status) {
+			printf("# pid %d has ended in %s with status %#x\n",
+			       p->pid, ops[p->op].name, status);
+			failed++;
+		}
+		p->pid = 0;
+	}
+	return failed;
+}
+
+/* Something is wrong already: give those that hang ten seconds to be gone. */
+static void kill_all(FIXTURE_DATA(soak) *self)
+{
+	unsigned int i, left = 1;
+
+	for (i = 0; i < self->nr_procs; i++)
+		if (shared->progress[i].pid)
+			kill(shared->progress[i].pid, SIGKILL);
+	for (i = 0; i < 100 && left; i++) {
+		usleep(100000);
+		reap(self, &left);
+	}
+}
+
+/* Until the time is over and all have ended. Return: true if all is well. */
+static bool watch(FIXTURE_DATA(soak) *self)
+{
+	time_t end = now() + self->seconds;
+	unsigned int left, failed;
+
+	for (;;) {
+		failed = reap(self, &left);
+		if (!left && !failed)
+			return true;
+		if (failed || find_hung(self)) {
+			kill_all(self);
+			return false;
+		}
+		if (now() >= end || shared->bad > 20)
+			__atomic_store_n(&shared->stop, true, __ATOMIC_RELEASE);
+		usleep(200000);
+	}
+}
+
+static void print_counts(void)
+{
+	int i;
+
+	for (i = 0; i < NR_OPS; i++)
+		if (shared->good[i] || shared->failed[i])
+			printf("# %s: %ju, and %ju refused, in %ju s\n",
+			       ops[i].name, (uintmax_t)shared->good[i],
+			       (uintmax_t)shared->failed[i],
+			       (uintmax_t)shared->us[i] / 1000000);
+}
+
+/* --- Afterwards --- */
+
+/* Return: how many mounts have been left behind; they are gone afterwards. */
+static unsigned int detach_all(void)
+{
+	char line[512], dir[64];
+	FILE *f = fopen("/proc/mounts", "re");
+	unsigned int found = 0;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "famfs %63s fuse", dir) != 1)
+			continue;
+		umount2(dir, MNT_DETACH);
+		found++;
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* A new mount, on which everything works; then nobody needs the devices. */
+static void works_again(struct __test_metadata *_metadata, unsigned int arena)
+{
+	unsigned int i;
+
+	prepare_keeper(arena);
+	for (i = 0; i < k.nr_devs; i++)
+		ASSERT_EQ(0, dax_set_mode(k.devs[i], DAX_FAMFS));
+	for (i = 0; i < FILES; i++)
+		k.sizes[i] = files[i].size;
+	k.raw = false;
+	start_server();
+	for (i = 0; i < FILES; i++)
+		fill_file(i);
+	for (i = 0; i < FILES; i++)
+		verify_file(i);
+	EXPECT_EQ(0, server_stop(&k.s));
+	for (i = 0; i < k.nr_devs; i++)
+		EXPECT_EQ(0, dax_unbind(k.devs[i]));
+}
+
+/* The harness would end it after some minutes. */
+TEST_F_TIMEOUT(soak, everything_at_once, 1000000)
+{
+	unsigned int arena;
+	bool ok;
+
+	start_all(self);
+	ASSERT_LT(0, self->nr_procs);
+	ok = watch(self);
+	print_counts();
+	EXPECT_EQ(0, shared->bad);
+	EXPECT_EQ(0, detach_all());
+	ASSERT_TRUE(ok);
+	me = &shared->progress[0];
+	for (arena = 0; arena < ARENAS; arena++)
+		if (is_usable(arena))
+			works_again(_metadata, arena);
+	EXPECT_EQ(0, shared->bad);
+	/* without kmemleak there is nothing to see */
+	EXPECT_GE(0, find_leaks());
+}
+
+FAMFS_TEST_MAIN
