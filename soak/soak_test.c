@@ -983,13 +983,13 @@ static unsigned int nr_files(void)
 /* Also waits until the mount before has given back the devices. */
 static int open_file(unsigned int i)
 {
-	time_t start = now();
+	time_t start = seconds();
 	char path[64];
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/f%u", mnt(), i);
 	while ((fd = open(path, O_RDWR | O_CLOEXEC)) < 0 && errno == EBUSY) {
-		if (now() - start > DRAIN_SECONDS)
+		if (seconds() - start > DRAIN_SECONDS)
 			errx(1, "%s: the devices are not given back", path);
 		usleep(50000);
 	}
@@ -1525,7 +1525,7 @@ static void start_process(FIXTURE_DATA(soak) *self, unsigned int arena,
 	pid_t pid;
 
 	/* the watchdog may look before the process does anything */
-	shared->progress[i].since = now();
+	shared->progress[i].since = seconds();
 	fflush(stdout);
 	pid = fork();
 	if (pid < 0)
@@ -1620,10 +1620,10 @@ static bool find_hung(FIXTURE_DATA(soak) *self)
 		struct progress *p = &shared->progress[i];
 		time_t since = __atomic_load_n(&p->since, __ATOMIC_ACQUIRE);
 
-		if (!p->pid || now() - since < HANGS_AFTER)
+		if (!p->pid || seconds() - since < HANGS_AFTER)
 			continue;
 		printf("# pid %d hangs in %s since %ju s\n", p->pid,
-		       ops[p->op].name, (uintmax_t)(now() - since));
+		       ops[p->op].name, (uintmax_t)(seconds() - since));
 		hung = true;
 	}
 	if (hung)
@@ -1674,7 +1674,7 @@ static void kill_all(FIXTURE_DATA(soak) *self)
 /* Until the time is over and all have ended. Return: true if all is well. */
 static bool watch(FIXTURE_DATA(soak) *self)
 {
-	time_t end = now() + self->seconds;
+	time_t end = seconds() + self->seconds;
 	unsigned int left, failed;
 
 	for (;;) {
@@ -1685,7 +1685,7 @@ static bool watch(FIXTURE_DATA(soak) *self)
 			kill_all(self);
 			return false;
 		}
-		if (now() >= end || shared->bad > 20)
+		if (seconds() >= end || shared->bad > 20)
 			__atomic_store_n(&shared->stop, true, __ATOMIC_RELEASE);
 		usleep(200000);
 	}
