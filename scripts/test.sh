@@ -47,7 +47,7 @@ counts=$(awk '
 set -- $counts
 passed=$1 failed=$2 skipped=$3
 
-unexpected=$(sed -n 's/^ok [0-9]* *\(- \)\{0,1\}\(.*\) # SKIP.*/\2/p; s/^1\.\.0 # SKIP /a program: /p' $ktap |
+unexpected=$(sed -n 's/^ *ok [0-9]* *\(- \)\{0,1\}\(.*\) # SKIP.*/\2/p; s/^1\.\.0 # SKIP /a program: /p' $ktap |
 	grep -vxF "$expected_skips")
 if [ -n "$unexpected" ]; then
 	echo "skipped, but not expected to be:"
