@@ -16,6 +16,7 @@
 #include <string.h>
 #include <linux/err.h>
 #include <linux/fs.h>
+#include <linux/minmax.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 #include "famfs_map.h"
@@ -413,7 +414,7 @@ static bool model_find(const struct model *m, u64 dev, u64 first, u64 last,
 	bool found = false;
 	u32 i;
 
-	for (i = 0; i < m->nstrips; i++) {
+	for (i = 0; i < m->nstrips && first <= last; i++) {
 		const struct model_strip *s = &m->strips[i];
 		u64 page = s->off / PAGE_SIZE, end = page + s->len / PAGE_SIZE;
 		u64 pos, left;
