@@ -16,6 +16,7 @@
 #include <string.h>
 #include <linux/err.h>
 #include <linux/fs.h>
+#include <linux/minmax.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 #include "famfs_map.h"
@@ -24,26 +25,22 @@ typedef unsigned __int128 u128;
 
 #define HEADER_SIZE 32
 #define ITEM_SIZE 24
-#define MAX_REPLY 32768
+#define MAX_REPLY (16 << 20)
 #define MAX_ITEMS ((MAX_REPLY - HEADER_SIZE) / ITEM_SIZE)
 #define MAX_FILE ((u64)INT64_MAX)
 #define NR_DEVS 64
-
-/*
- * famfs_map_locate() is for strips that end within their device, which it is up
- * to the caller to check, and no address of memory is longer than this.
- */
-#define MAX_DEV (1ULL << 52)
 
 /* Extents that are looked at in most runs; all of them in every 64th. */
 #define SOME_EXTENTS 16
 
 unsigned int fuzz_fail_alloc;
 
+/* Part of extent number @extent. */
 struct model_strip {
 	u64 dev;
 	u64 off;
 	u64 len;
+	u32 extent;
 };
 
 /* @bytes of the file from @start on lie in @nstrips strips from @first on. */
@@ -116,11 +113,11 @@ static void __noreturn __printf(1, 2) fail(const char *fmt, ...)
 	abort();
 }
 
-void sort_r(void *base, size_t num, size_t size, cmp_r_func_t cmp,
-	    swap_r_func_t swap, const void *priv)
+void sort_r_nonatomic(void *base, size_t num, size_t size, cmp_r_func_t cmp,
+		      swap_r_func_t swap, const void *priv)
 {
 	if (swap)
-		fail("sort_r() with a function to swap");
+		fail("a function to swap");
 	qsort_r(base, num, size, (int (*)(const void *, const void *, void *))cmp,
 		(void *)priv);
 }
@@ -153,6 +150,7 @@ static bool model_read_strip(struct reader *r, struct model *m)
 	reserved = read_uint(r, 4);
 	s->off = read_uint(r, 8);
 	s->len = read_uint(r, 8);
+	s->extent = m->nextents;
 	m->nstrips++;
 	return !reserved && s->dev < NR_DEVS && s->len &&
 	       page_multiple(s->off) && page_multiple(s->len) &&
@@ -247,15 +245,22 @@ static int cmp_strips(const void *x, const void *y)
 	return a->off < b->off ? -1 : a->off > b->off;
 }
 
-/* Too many to compare each with each: only with the one that ends last. */
-static bool model_disjoint_many(const struct model *m)
+/* The strips in the order of the devices. */
+static const struct model_strip *sorted_strips(const struct model *m)
 {
 	static struct model_strip sorted[MAX_ITEMS];
-	const struct model_strip *top = sorted;
-	u32 i;
 
 	memcpy(sorted, m->strips, m->nstrips * sizeof(*sorted));
 	qsort(sorted, m->nstrips, sizeof(*sorted), cmp_strips);
+	return sorted;
+}
+
+/* Too many to compare each with each: only with the one that ends last. */
+static bool model_disjoint_many(const struct model *m)
+{
+	const struct model_strip *sorted = sorted_strips(m), *top = sorted;
+	u32 i;
+
 	for (i = 1; i < m->nstrips; i++) {
 		if (overlap(top, &sorted[i]))
 			return false;
@@ -286,17 +291,19 @@ static bool model_disjoint(const struct model *m)
 static int model_read(const u8 *buf, size_t len, struct model *m)
 {
 	struct reader r = { buf, len };
-	u64 file_type, version, ext_type, nextents, reserved;
+	u64 file_type, version, ext_type, nextents, fmap_size, reserved;
 
 	m->nstrips = 0;
-	if (len < HEADER_SIZE || len > MAX_REPLY)
+	if (len < HEADER_SIZE)
 		return -EINVAL;
+	if (len > MAX_REPLY)
+		return -E2BIG;
 	file_type = read_uint(&r, 1);
 	reserved = read_uint(&r, 1);
 	version = read_uint(&r, 2);
 	ext_type = read_uint(&r, 4);
 	nextents = read_uint(&r, 4);
-	reserved |= read_uint(&r, 4);
+	fmap_size = read_uint(&r, 4);
 	m->size = read_uint(&r, 8);
 	reserved |= read_uint(&r, 8);
 
@@ -304,11 +311,26 @@ static int model_read(const u8 *buf, size_t len, struct model *m)
 		return -EOPNOTSUPP;
 	if (reserved || !nextents || !m->size || m->size > MAX_FILE)
 		return -EINVAL;
+	if (fmap_size && fmap_size != len)
+		return -EINVAL;
 	if (!model_read_extents(&r, m, nextents, ext_type == 1))
 		return -EINVAL;
 	if (m->end < m->size || !model_disjoint(m))
 		return -EINVAL;
 	return 0;
+}
+
+/* How long is the map of which the reply is the header alone? 0: it is not. */
+static u32 model_announced(const u8 *buf, size_t len)
+{
+	u16 version;
+	u32 size;
+
+	if (len != HEADER_SIZE)
+		return 0;
+	memcpy(&version, buf + 2, sizeof(version));
+	memcpy(&size, buf + 12, sizeof(size));
+	return version == 1 && size > HEADER_SIZE ? size : 0;
 }
 
 /* Model: where does it lead? */
@@ -323,11 +345,17 @@ static u64 extent_end(const struct model_extent *e)
 
 static const struct model_extent *extent_at(const struct model *m, u64 off)
 {
-	const struct model_extent *e = m->extents;
+	u32 lo = 0, hi = m->nextents;
 
-	while (off - e->start >= e->bytes)
-		e++;
-	return e;
+	while (hi - lo > 1) {
+		u32 mid = lo + (hi - lo) / 2;
+
+		if (m->extents[mid].start > off)
+			hi = mid;
+		else
+			lo = mid;
+	}
+	return &m->extents[lo];
 }
 
 /*
@@ -357,11 +385,9 @@ static struct model_place model_resolve(const struct model *m, u64 off)
 /* Which byte of the file is at @rel of strip @i? False: none. */
 static bool model_locate(const struct model *m, u32 i, u64 rel, u64 *off)
 {
-	const struct model_extent *e = m->extents;
+	const struct model_extent *e = &m->extents[m->strips[i].extent];
 	u128 pos = rel;
 
-	while (i - e->first >= e->nstrips)
-		e++;
 	if (e->nstrips > 1)
 		pos = ((u128)(rel / e->chunk) * e->nstrips + i - e->first) *
 		      e->chunk + rel % e->chunk;
@@ -371,7 +397,59 @@ static bool model_locate(const struct model *m, u32 i, u64 rel, u64 *off)
 	return true;
 }
 
+static u64 min3(u64 a, u64 b, u64 c)
+{
+	u64 min = a < b ? a : b;
+
+	return min < c ? min : c;
+}
+
+/*
+ * What is on a device from page @first to @last? Within a strip, the file goes
+ * up, so that where it has no byte it has none from there on.
+ */
+static bool model_find(const struct model *m, u64 dev, u64 first, u64 last,
+		       struct famfs_range *range)
+{
+	bool found = false;
+	u32 i;
+
+	for (i = 0; i < m->nstrips && first <= last; i++) {
+		const struct model_strip *s = &m->strips[i];
+		u64 page = s->off / PAGE_SIZE, end = page + s->len / PAGE_SIZE;
+		u64 pos, left;
+
+		if (s->dev != dev || page > last || end <= first)
+			continue;
+		if (page < first)
+			page = first;
+		if (found && page * PAGE_SIZE > range->off)
+			continue;
+		if (!model_locate(m, i, page * PAGE_SIZE - s->off, &pos))
+			continue;
+		found = true;
+		left = m->size - pos;
+		left += -left % PAGE_SIZE;
+		range->pos = pos;
+		range->off = page * PAGE_SIZE;
+		range->len = min3(left, model_resolve(m, pos).len,
+				  (last < end ? last + 1 - page : end - page) *
+				  PAGE_SIZE);
+	}
+	return found;
+}
+
 /* Comparison of a map and the model */
+
+static struct famfs_claim *claim_of(const struct famfs_map *map, u64 dev)
+{
+	struct famfs_claim *claim;
+
+	famfs_map_for_each_claim(map, claim)
+		if (claim->devindex == dev)
+			return claim;
+	fail("device %" PRIu64 " has no claim", dev);
+}
 
 /* The part of the range that starts at @off. */
 static bool resolve_rest(const struct famfs_map *map, u64 off,
@@ -387,14 +465,20 @@ static bool resolve_rest(const struct famfs_map *map, u64 off,
 	return true;
 }
 
+/* The devices are still their indices. */
+static u64 range_dev(const struct famfs_range *r)
+{
+	return (unsigned long)r->dev;
+}
+
 static void check_offset(const struct model *m, const struct famfs_map *map,
 			 u64 off)
 {
-	struct famfs_strip *strips = famfs_map_strips(map);
 	bool found, want = off < m->size;
-	struct famfs_range r;
+	const struct model_strip *s;
+	struct famfs_range r, back;
 	struct model_place p;
-	u64 back = 0;
+	u64 page;
 
 	found = resolve_rest(map, off, &r);
 	if (found != want)
@@ -403,18 +487,19 @@ static void check_offset(const struct model *m, const struct famfs_map *map,
 	if (!want)
 		return;
 	p = model_resolve(m, off);
-	if (r.dev != &strips[p.strip] || r.off != p.off || r.len != p.len)
-		fail("%#" PRIx64 ": strip %td + %#" PRIx64 " for %#" PRIx64
-		     ", not strip %u + %#" PRIx64 " for %#" PRIx64, off,
-		     (struct famfs_strip *)r.dev - strips, r.off, r.len,
-		     p.strip, p.off, p.len);
-	if (!r.len || r.off < m->strips[p.strip].off ||
-	    r.off + r.len > m->strips[p.strip].off + m->strips[p.strip].len)
+	s = &m->strips[p.strip];
+	if (range_dev(&r) != s->dev || r.off != p.off || r.len != p.len)
+		fail("%#" PRIx64 ": device %" PRIu64 " + %#" PRIx64 " for %#"
+		     PRIx64 ", not %" PRIu64 " + %#" PRIx64 " for %#" PRIx64,
+		     off, range_dev(&r), r.off, r.len, s->dev, p.off, p.len);
+	if (!r.len || r.off < s->off || r.off + r.len > s->off + s->len)
 		fail("%#" PRIx64 ": leaves its strip", off);
-	if (!famfs_map_locate(map, r.dev, r.off >> PAGE_SHIFT, &back) ||
-	    back != off - off % PAGE_SIZE)
-		fail("%#" PRIx64 ": page %#" PRIx64 " located at %#" PRIx64, off,
-		     r.off >> PAGE_SHIFT, back);
+	page = r.off / PAGE_SIZE;
+	if (!famfs_claim_find(claim_of(map, s->dev), page, page, &back) ||
+	    back.pos != off - off % PAGE_SIZE || back.off != page * PAGE_SIZE ||
+	    back.len != PAGE_SIZE || back.dev != r.dev)
+		fail("%#" PRIx64 ": page %#" PRIx64 " found at %#" PRIx64, off,
+		     page, back.pos);
 }
 
 static void check_around(const struct model *m, const struct famfs_map *map,
@@ -429,18 +514,76 @@ static void check_around(const struct model *m, const struct famfs_map *map,
 static void check_page(const struct model *m, const struct famfs_map *map,
 		       u32 i, u64 nr)
 {
-	struct famfs_strip *strip = famfs_map_strips(map) + i;
 	const struct model_strip *s = &m->strips[i];
-	u64 off = 0, want_off = 0;
+	u64 page = s->off / PAGE_SIZE + nr, off = 0;
+	struct famfs_range r = {};
 	bool found, want;
 
-	want = model_locate(m, i, nr * PAGE_SIZE, &want_off);
-	found = famfs_map_locate(map, strip, s->off / PAGE_SIZE + nr, &off);
-	if (found != want || (want && off != want_off))
-		fail("strip %u page %#" PRIx64 ": located %d at %#" PRIx64
-		     ", not %d at %#" PRIx64, i, nr, found, off, want, want_off);
+	want = model_locate(m, i, nr * PAGE_SIZE, &off);
+	found = famfs_claim_find(claim_of(map, s->dev), page, page, &r);
+	if (found != want || (want && r.pos != off))
+		fail("strip %u page %#" PRIx64 ": found %d at %#" PRIx64
+		     ", not %d at %#" PRIx64, i, nr, found, r.pos, want, off);
 	if (want)
 		check_offset(m, map, off);
+}
+
+static void check_pages(const struct model *m, const struct famfs_claim *claim,
+			u64 first, u64 last)
+{
+	struct famfs_range r = {}, w = {};
+	bool found = famfs_claim_find(claim, first, last, &r);
+	bool want = model_find(m, claim->devindex, first, last, &w);
+
+	if (found != want)
+		fail("pages %#" PRIx64 " to %#" PRIx64 ": found %d", first, last,
+		     found);
+	if (found && (r.pos != w.pos || r.off != w.off || r.len != w.len ||
+		      range_dev(&r) != claim->devindex))
+		fail("pages %#" PRIx64 " to %#" PRIx64 ": %#" PRIx64 " at %#"
+		     PRIx64 " for %#" PRIx64 ", not %#" PRIx64 " at %#" PRIx64
+		     " for %#" PRIx64, first, last, r.pos, r.off, r.len, w.pos,
+		     w.off, w.len);
+}
+
+/* Pages around the bounds of a strip of the claim, or anywhere. */
+static void check_some_pages(const struct model *m, const struct famfs_map *map)
+{
+	const struct model_strip *s = &m->strips[rnd(m->nstrips)];
+	const struct famfs_claim *claim = claim_of(map, s->dev);
+	u64 first = s->off / PAGE_SIZE, last = first + s->len / PAGE_SIZE - 1;
+
+	check_pages(m, claim, first, last);
+	check_pages(m, claim, last + 1, ~0ULL);
+	check_pages(m, claim, 0, first ? first - 1 : 0);
+	check_pages(m, claim, first + rnd(last - first + 1), last + rnd(16));
+	first -= first ? rnd(first < 16 ? first : 16) : 0;
+	check_pages(m, claim, first, first + rnd(64));
+	check_pages(m, claim, rnd(last), rnd(~0ULL) >> rnd(64));
+	check_pages(m, claim, rnd(~0ULL) >> rnd(64), rnd(~0ULL) >> rnd(64));
+}
+
+/* All of a device: every page of the file is found once. */
+static void check_all_pages(const struct model *m, const struct famfs_map *map)
+{
+	struct famfs_claim *claim;
+	u64 sum = 0, steps = 0;
+
+	famfs_map_for_each_claim(map, claim) {
+		u64 first = 0;
+		struct famfs_range r;
+
+		while (famfs_claim_find(claim, first, ~0ULL, &r)) {
+			if (r.off / PAGE_SIZE < first || !r.len)
+				fail("page %#" PRIx64 ": found below", first);
+			if (++steps > 4096)
+				return;
+			first = (r.off + r.len) / PAGE_SIZE;
+			sum += r.len;
+		}
+	}
+	if (sum != m->size + -m->size % PAGE_SIZE)
+		fail("%#" PRIx64 " bytes found", sum);
 }
 
 static void check_strip(const struct model *m, const struct famfs_map *map,
@@ -449,8 +592,6 @@ static void check_strip(const struct model *m, const struct famfs_map *map,
 	const struct model_strip *s = &m->strips[i];
 	u64 pages = s->len / PAGE_SIZE;
 
-	if (s->off + s->len > MAX_DEV)
-		return;
 	check_page(m, map, i, 0);
 	check_page(m, map, i, pages - 1);
 	check_page(m, map, i, rnd(pages));
@@ -536,35 +677,170 @@ static void check_bounds(const struct model *m, const struct famfs_map *map)
 	check_offset(m, map, rnd(m->size) >> rnd(64));
 }
 
-/* The strips are those of the reply; also puts the devices in. */
-static void check_strips(const struct model *m, struct famfs_map *map)
+/* There is one claim for each device, from its first to its last page. */
+static void check_claims(const struct model *m, const struct famfs_map *map)
 {
-	const struct model_strip *s = m->strips;
-	struct famfs_strip *strip;
+	u64 first[NR_DEVS], last[NR_DEVS] = {}, nr[NR_DEVS] = {}, sum = 0;
+	struct famfs_claim *claim;
+	u32 i;
 
-	if (map->nstrips != m->nstrips)
-		fail("%u strips, not %u", map->nstrips, m->nstrips);
-	famfs_map_for_each_strip(map, strip) {
-		if (strip->map != map || strip->devindex != s->dev ||
-		    strip->node.start != s->off / PAGE_SIZE ||
-		    strip->node.last != (s->off + s->len) / PAGE_SIZE - 1)
-			fail("strip %td differs", s - m->strips);
-		/* as good as a device, and tells which strip it was */
-		strip->dev = strip;
-		s++;
+	memset(first, 0xff, sizeof(first));
+	for (i = 0; i < m->nstrips; i++) {
+		const struct model_strip *s = &m->strips[i];
+		u64 end = (s->off + s->len) / PAGE_SIZE - 1;
+
+		nr[s->dev]++;
+		if (s->off / PAGE_SIZE < first[s->dev])
+			first[s->dev] = s->off / PAGE_SIZE;
+		if (end > last[s->dev])
+			last[s->dev] = end;
 	}
+	famfs_map_for_each_claim(map, claim) {
+		u64 dev = claim->devindex;
+
+		if (claim->map != map || dev >= NR_DEVS || !nr[dev] ||
+		    claim->nr != nr[dev] || claim->node.start != first[dev] ||
+		    claim->node.last != last[dev])
+			fail("claim on device %" PRIu64 " differs", dev);
+		sum += nr[dev];
+		nr[dev] = 0;
+	}
+	if (map->nstrips != m->nstrips || sum != m->nstrips)
+		fail("%u strips, not %u", map->nstrips, m->nstrips);
 }
 
 static void check_map(const struct model *m, struct famfs_map *map)
 {
-	if (map->size != m->size || map->nsegs != m->nextents)
-		fail("size %#" PRIx64 ", %u segments", map->size, map->nsegs);
-	check_strips(m, map);
+	u32 i;
+
+	if (map->size != m->size || map->nextents != m->nextents)
+		fail("size %#" PRIx64 ", %u extents", map->size, map->nextents);
+	check_claims(m, map);
 	check_bounds(m, map);
 	check_some_extents(m, map);
 	check_walk(m, map, rnd(64) ? 16 : 1024);
+	for (i = 0; i < 2; i++)
+		check_some_pages(m, map);
+	check_all_pages(m, map);
 	if (m->size <= 4 * PAGE_SIZE && !rnd(1024))
 		check_bytes(m, map);
+}
+
+/* Two maps */
+
+static struct {
+	u8 header[HEADER_SIZE];
+	struct {
+		u32 dev;
+		u32 reserved;
+		u64 off;
+		u64 len;
+	} ext[MAX_ITEMS];
+} other;
+
+/*
+ * Use what the map leaves free between two of its strips, or a part of it, or
+ * more.
+ */
+static u32 fill_holes(const struct model *m)
+{
+	const struct model_strip *s = sorted_strips(m);
+	u32 i, n = 0, often = 1 + rnd(8);
+	bool clash = rnd(2);
+
+	for (i = 0; i < m->nstrips; i++) {
+		u64 off = s[i].off + s[i].len, end = off + PAGE_SIZE * rnd(4);
+
+		if (rnd(often) || end < off)
+			continue;
+		if (i + 1 < m->nstrips && s[i + 1].dev == s[i].dev)
+			end = s[i + 1].off;
+		if (end > off && !rnd(4))
+			end -= (end - off) / 2 / PAGE_SIZE * PAGE_SIZE;
+		if (clash && !rnd(4)) {
+			if (rnd(2))
+				off -= PAGE_SIZE;
+			else
+				end += PAGE_SIZE;
+		}
+		if (end <= off)
+			continue;
+		other.ext[n].dev = s[i].dev;
+		other.ext[n].off = off;
+		other.ext[n++].len = end - off;
+	}
+	return n;
+}
+
+/* Return: the length of the reply, which has no more than a chance to be one. */
+static size_t make_other(const struct model *m)
+{
+	u16 version = 1;
+	u64 size = 0;
+	u32 i, n = fill_holes(m);
+
+	for (i = 0; i < n; i++)
+		size += other.ext[i].len;
+	for (i = 0; i < n && rnd(2); i++) {
+		u32 j = rnd(n), k = rnd(n);
+
+		swap(other.ext[j], other.ext[k]);
+	}
+	memset(other.header, 0, HEADER_SIZE);
+	memcpy(other.header + 2, &version, sizeof(version));
+	memcpy(other.header + 8, &n, sizeof(n));
+	memcpy(other.header + 16, &size, sizeof(size));
+	return HEADER_SIZE + n * ITEM_SIZE;
+}
+
+static bool model_overlaps(const struct model *a, const struct model *b, u64 dev)
+{
+	u32 i, j;
+
+	for (i = 0; i < a->nstrips; i++)
+		for (j = 0; j < b->nstrips; j++)
+			if (a->strips[i].dev == dev &&
+			    overlap(&a->strips[i], &b->strips[j]))
+				return true;
+	return false;
+}
+
+static void check_two(const struct model *m, const struct famfs_map *map,
+		      const struct model *m2, const struct famfs_map *map2)
+{
+	struct famfs_claim *a, *b;
+
+	famfs_map_for_each_claim(map, a)
+		famfs_map_for_each_claim(map2, b) {
+			bool want;
+
+			if (a->devindex != b->devindex)
+				continue;
+			want = model_overlaps(m, m2, a->devindex);
+			if (famfs_claim_overlaps(a, b) != want ||
+			    famfs_claim_overlaps(b, a) != want)
+				fail("overlap on device %lu is not %d",
+				     a->devindex, want);
+		}
+}
+
+static void check_other(const struct model *m, const struct famfs_map *map)
+{
+	static struct model m2;
+	size_t len;
+	struct famfs_map *map2;
+
+	if (m->nstrips > 4096)
+		return;
+	len = make_other(m);
+	if (model_read((u8 *)&other, len, &m2))
+		return;
+	map2 = famfs_map_parse(&other, len, NR_DEVS);
+	if (IS_ERR(map2))
+		fail("error %ld of another map", PTR_ERR(map2));
+	check_two(m, map, &m2, map2);
+	check_two(m, map, m, map);
+	famfs_map_free(map2);
 }
 
 static int map_err(struct famfs_map *map)
@@ -604,11 +880,14 @@ int LLVMFuzzerTestOneInput(const u8 *buf, size_t len)
 
 	if (!map || map_err(map) != want)
 		fail("error %d, not %d", map_err(map), want);
+	if (famfs_map_announced(buf, len) != model_announced(buf, len))
+		fail("%u bytes announced", famfs_map_announced(buf, len));
 	rnd_seed(buf, len);
 	if (!rnd(16))
 		check_no_memory(buf, len, want);
 	if (!want) {
 		check_map(&m, map);
+		check_other(&m, map);
 		famfs_map_free(map);
 	}
 	return 0;

@@ -315,6 +315,11 @@ static void lay_out(struct reply *r)
 	}
 }
 
+static size_t reply_size(const struct reply *r)
+{
+	return sizeof(r->h) + r->n * sizeof(*r->items);
+}
+
 static void repair(struct reply *r)
 {
 	struct fuse_famfs_fmap_header *h = &r->h;
@@ -324,7 +329,6 @@ static void repair(struct reply *r)
 	h->fmap_version = FAMFS_FMAP_VERSION;
 	h->ext_type %= 2;
 	h->reserved = 0;
-	h->reserved0 = 0;
 	h->reserved1 = 0;
 	r->nstrips = 0;
 	if (h->ext_type == FUSE_FAMFS_EXT_SIMPLE)
@@ -337,6 +341,7 @@ static void repair(struct reply *r)
 		lay_out(r);
 	else
 		repair_overlaps(r);
+	h->fmap_size = one_in(2) ? 0 : reply_size(r);
 }
 
 /* Make a reply out of nothing; repair() is needed after that. */
@@ -346,6 +351,8 @@ static void fill_simple(struct reply *r)
 	u64 len = one_in(2) ? rnd_len() : 0;
 	u32 i;
 
+	if (len && one_in(2))
+		len = PAGE_SIZE << rnd(one_in(2) ? 4 : 40);
 	for (i = 0; i < r->n; i++)
 		r->items[i].strip = (struct fuse_famfs_simple_ext) {
 			rnd_dev(), 0, rnd_off(), len ?: rnd_len()
@@ -438,7 +445,8 @@ static void change_header(struct reply *r)
 		r->h.nextents += 1 - rnd(3);
 		break;
 	case 6:
-		r->h.reserved0 = 1U << rnd(32);
+		r->h.fmap_size = one_in(2) ? rnd_edge() :
+				 reply_size(r) + 1 - rnd(3);
 		break;
 	case 7:
 		r->h.reserved1 = 1ULL << rnd(64);
@@ -548,10 +556,15 @@ static void change_lens(struct reply *r)
 	u64 len = one_in(2) ? rnd_len() : r->items[0].strip.se_len;
 	u32 i;
 
+	if (one_in(4))
+		len = PAGE_SIZE << rnd(20);
+
 	for (i = 0; i < r->n; i++)
 		r->items[i].strip.se_len = len;
-	if (one_in(2))
+	if (one_in(4))
 		any_item(r)->strip.se_len = rnd_len();
+	else if (one_in(2))
+		r->items[r->n - 1].strip.se_len = rnd_len();
 }
 
 static void insert_items(struct reply *r)
@@ -637,12 +650,14 @@ static bool load(struct reply *r, const u8 *data, size_t size)
 
 static size_t store(const struct reply *r, u8 *data, size_t max)
 {
-	size_t size = sizeof(r->h) + r->n * sizeof(*r->items);
+	size_t size = reply_size(r);
 
 	memcpy(data, &r->h, sizeof(r->h));
 	memcpy(data + sizeof(r->h), r->items, r->n * sizeof(*r->items));
 	if (one_in(64))
 		return one_in(2) ? size - 1 - rnd(sizeof(*r->items)) : rnd(size);
+	if (one_in(64))
+		return sizeof(r->h);
 	if (one_in(64) && size < max) {
 		data[size] = 0;
 		return size + 1;
@@ -653,8 +668,10 @@ static size_t store(const struct reply *r, u8 *data, size_t max)
 /* Long replies are slow and find little; what is cut off does not matter. */
 static u32 rnd_max_items(void)
 {
-	if (one_in(64))
+	if (one_in(1024))
 		return MAX_ITEMS;
+	if (one_in(64))
+		return 1024;
 	return one_in(8) ? MANY_STRIPS : 16;
 }
 

@@ -53,7 +53,7 @@ mkdir -p "$out/seeds" "$out/corpus"
 "$out/famfs_map_seeds" "$out/seeds"
 status=0
 "$out/famfs_map_fuzz" -fork="${WORKERS:-2}" -max_total_time="$seconds" \
-	-runs="$runs" -max_len=32768 -len_control=100 \
+	-runs="$runs" -max_len=2097152 -len_control=100 \
 	-artifact_prefix="$out/" "$out/corpus" fuzz/corpus "$out/seeds" \
 	2> "$out/log" || status=$?
 if [ $status != 0 ]; then

@@ -11,6 +11,7 @@
 #define PAGE_SHIFT 12
 #endif
 #define PAGE_SIZE (1UL << PAGE_SHIFT)
+#define PAGE_MASK (~(PAGE_SIZE - 1))
 
 #define U64_MAX UINT64_MAX
 #define MAX_LFS_FILESIZE LLONG_MAX

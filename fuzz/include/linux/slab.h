@@ -21,22 +21,9 @@ static inline void *kvzalloc(size_t size, gfp_t gfp)
 	return fuzz_alloc_fails() ? NULL : calloc(1, size);
 }
 
-/* not zeroed by the kernel either, and ASan fills it with a pattern */
-static inline void *kmalloc_array(size_t n, size_t size, gfp_t gfp)
-{
-	return fuzz_alloc_fails() ? NULL : reallocarray(NULL, n, size);
-}
-
-static inline void kfree(const void *p)
+static inline void kvfree(const void *p)
 {
 	free((void *)p);
 }
-
-static inline void kvfree(const void *p)
-{
-	kfree(p);
-}
-
-DEFINE_FREE(kfree, void *, if (!IS_ERR_OR_NULL(_T)) kfree(_T))
 
 #endif

@@ -7,4 +7,7 @@
 /* compilers that know the attribute may not know it here */
 #define __counted_by(member)
 
+/* no configuration is there to be included */
+#define IS_ENABLED(option) 0
+
 #endif
