@@ -4,8 +4,8 @@
 #   guest.sh [-i] [-s CPUS] [-m GIB] [-t SECONDS] [-a CMDLINE] [-q QEMU-OPTION]... KERNEL COMMAND
 #
 # Prints what the command prints and returns its status, 124 if the time is
-# over, 125 if the guest died. The kernel's log is in build/console.log (or
-# $CONSOLE). With -i the command has the terminal.
+# over, 125 if the guest died, 126 if QEMU did not get the memory. The kernel's
+# log is in build/console.log (or $CONSOLE). With -i the command has the terminal.
 set -u
 build=${BUILD:-build}
 cpus=2 gib=4 seconds=300 append= interactive= qemu=
@@ -47,22 +47,43 @@ set -- qemu-system-x86_64 -M q35 -accel tcg -cpu max -smp "$cpus" -m "${gib}G" \
 	-nodefaults -display none -no-reboot \
 	-serial "file:$console" $qemu
 
+no_memory() { # WHY
+	echo "There is not enough memory for a guest of $gib GiB: $1." >&2
+	echo "$(awk '/^MemAvailable/ { printf "%.1f", $2 / 1048576 }' /proc/meminfo) GiB are available;" \
+		"a limit (ulimit -v, a control group) may allow less." >&2
+	exit 126
+}
+
 if [ -n "$interactive" ]; then
 	old=$(stty -g)
 	stty raw -echo
 	"$@" -chardev stdio,id=tty,signal=off -serial chardev:tty
+	status=$?
 	stty "$old"
-	exit 0
+	exit $status
 fi
 
-timeout -k 5 "$seconds" "$@" -serial stdio < /dev/null 2> "$tmp/qemu" |
-	tr -d '\r' | awk -v file="$tmp/status" '
+start=$(date +%s)
+{
+	timeout -k 5 "$seconds" "$@" -serial stdio < /dev/null 2> "$tmp/qemu"
+	echo $? > "$tmp/qemu-status"
+} | tr -d '\r' | awk -v file="$tmp/status" '
 	/^guest-exit: / { print $2 > file; next }
 	{ print; fflush() }'
 if [ -s "$tmp/status" ]; then
 	exit "$(cat "$tmp/status")"
 fi
-cat "$tmp/qemu" >&2
-echo "guest.sh: no status from the guest; the end of $console:" >&2
+case $(cat "$tmp/qemu-status") in
+0) why="no status from the guest" status=125 ;;
+124 | 137)
+	# 137 before its time: by the kernel, which needs the memory
+	[ $(($(date +%s) - start)) -ge "$seconds" ] || no_memory "QEMU has been killed"
+	why="the guest has not finished within $seconds s" status=124 ;;
+*)
+	! grep -q 'Cannot allocate memory' "$tmp/qemu" || no_memory "$(head -n 1 "$tmp/qemu")"
+	cat "$tmp/qemu" >&2
+	why="QEMU has failed" status=125 ;;
+esac
+echo "guest.sh: $why; the end of $console:" >&2
 tail -n 60 "$console" >&2
-exit 125
+exit $status

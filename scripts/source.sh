@@ -7,6 +7,7 @@
 set -eu
 build=build cache=build/cache
 linux=$build/linux
+log=$build/source.log
 [ -e $linux/.git/famfs-complete ] && exit 0
 
 debs='linux-source-7.0_7.0.13-1~bpo13+1_all.deb
@@ -16,24 +17,38 @@ deb_sum=9de21058e4237f2533f044ec67af0b5edc3d879db2f3c8f2a396a33467154274
 tarball=linux-7.0.13.tar.xz
 tried=
 
-from_tree() {
-	[ -n "${KERNEL_SRC:-}" ] || return 1
-	grep -q '^PATCHLEVEL = 0' "$KERNEL_SRC/Makefile" || {
-		echo "KERNEL_SRC=$KERNEL_SRC is no Linux 7.0" >&2
-		exit 1
-	}
-	echo "copying $KERNEL_SRC"
-	(cd "$KERNEL_SRC" && tar c --exclude=./.git .) | tar x -C $linux
+# A log, because one cause can have thousands of messages.
+logged() { # COMMAND...
+	"$@" > $log 2>&1 && return
+	scripts/explain.sh $log >&2
+	exit 1
 }
 
-unpack() { # FILE
-	echo "unpacking $1"
+copy() { # TREE
+	tar c -C "$1" --exclude=./.git . | tar x -C $linux || return 1
+	# Another build has left its results there.
+	[ ! -e $linux/.config ] && [ ! -e $linux/include/config ] || make -s -C $linux mrproper
+}
+
+from_tree() {
+	[ -n "${KERNEL_SRC:-}" ] || return 1
+	scripts/version.sh "$KERNEL_SRC" || exit 1
+	echo "copying $KERNEL_SRC"
+	logged copy "$KERNEL_SRC"
+}
+
+extract() { # FILE
 	case $1 in
 	*.deb) dpkg-deb --fsys-tarfile "$1" |
 		tar xO --wildcards './usr/src/linux-source-*.tar.xz' |
 		tar xJ -C $linux --strip-components=1 ;;
 	*) tar xJf "$1" -C $linux --strip-components=1 ;;
 	esac
+}
+
+unpack() { # FILE
+	echo "unpacking $1"
+	logged extract "$1"
 }
 
 from_cache() {
@@ -78,20 +93,32 @@ mkdir -p $cache
 rm -rf $linux
 mkdir -p $linux
 if ! { from_tree || from_cache || from_mirror || from_kernel_org; }; then
-	echo "No source of Linux 7.0.13 could be had. Tried:$tried" >&2
-	echo "Pass a tree of your own: make KERNEL_SRC=/path/to/linux-7.0.13" >&2
+	cat >&2 <<EOF
+No source of Linux 7.0.13 could be had. Tried:$tried
+Without a network, get one of these files elsewhere and put it into $cache/:
+  $tarball, from https://cdn.kernel.org/pub/linux/kernel/v7.x/
+  ${debs%%
+*}, from pool/main/l/linux/ of a Debian mirror
+or use a tree that you have: make run KERNEL_SRC=/path/to/linux-7.0.13
+EOF
 	exit 1
 fi
-cd $linux
-# Debian's tree ignores everything outside of debian/
-sed -i '/^# Debian packaging: ignore everything/,$d' .gitignore
-git init -q -b main .
-echo '/obj-*' >> .git/info/exclude
-git config user.name 'famfs for Linux'
-git config user.email famfs@localhost.localdomain
-git config gc.auto 0
+import() {
+	cd $linux
+	# Debian's tree ignores everything outside of debian/
+	sed -i '/^# Debian packaging: ignore everything/,$d' .gitignore
+	git init -q -b main .
+	echo '/obj-*' >> .git/info/exclude
+	git config user.name 'famfs for Linux'
+	git config user.email famfs@localhost.localdomain
+	git config gc.auto 0
+	git add -A -f
+	git commit -q -m 'Linux 7.0'
+	git tag base
+	touch .git/famfs-complete
+}
 echo "importing the tree into git"
-git add -A -f
-git commit -q -m 'Linux 7.0'
-git tag base
-touch .git/famfs-complete
+(import) > $log 2>&1 || {
+	scripts/explain.sh $log >&2
+	exit 1
+}
