@@ -6,13 +6,14 @@
  * mapping of fixed page size. This driver gives it to the kernel instead: the
  * pages are fs-dax pages of order 0, which fs/dax.c combines into PMDs where a
  * file allows it, and the dax device gets operations. A file system takes hold
- * of the device with fs_dax_get(). The character device stays, so that the
- * instance has a name, but it can neither be read, written nor mapped.
+ * of the device with fs_dax_get(). While none does, the character device can be
+ * read and written, by mkfs for example. It cannot be mapped: the pages belong
+ * to the files.
  *
  * The driver matches no device by type: it binds when its name is written to
  * new_id, and never by itself.
  */
-#include <linux/cdev.h>
+#include <linux/cleanup.h>
 #include <linux/dax.h>
 #include <linux/device.h>
 #include <linux/fs.h>
@@ -21,6 +22,8 @@
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/sched/signal.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include <linux/wait_bit.h>
@@ -30,12 +33,14 @@
 /**
  * struct fsdev - a bound device
  * @dev_dax: the instance; its ranges do not change while it is bound
+ * @size: bytes in all ranges
  * @failed: ranges of the device, in pages, in which memory has failed since the
  *	device was bound; readers use RCU, so that an empty tree costs one load
  * @all_failed: a failure could not be recorded in @failed: nothing is trusted
  */
 struct fsdev {
 	struct dev_dax *dev_dax;
+	u64 size;
 	struct maple_tree failed;
 	bool all_failed;
 };
@@ -110,7 +115,7 @@ static long fsdev_direct_access(struct dax_device *dax_dev, pgoff_t pgoff,
 	if (unlikely(!mtree_empty(&fsdev->failed) ||
 		     READ_ONCE(fsdev->all_failed))) {
 		nr_pages = fsdev_healthy(fsdev, pgoff, nr_pages);
-		/* this driver can not repair memory: the write fails too */
+		/* this driver cannot repair memory: the write fails too */
 		if (nr_pages == -EHWPOISON && mode == DAX_RECOVERY_WRITE)
 			return -EIO;
 		if (nr_pages < 0)
@@ -143,21 +148,9 @@ static int fsdev_zero_page_range(struct dax_device *dax_dev, pgoff_t pgoff,
 	return 0;
 }
 
-/*
- * For a write that found a failed page, if direct_access lets it pass after all:
- * that is, if the page is not recorded as failed any more.
- */
-static size_t fsdev_recovery_write(struct dax_device *dax_dev, pgoff_t pgoff,
-				   void *addr, size_t bytes,
-				   struct iov_iter *iter)
-{
-	return _copy_from_iter_flushcache(addr, bytes, iter);
-}
-
 static const struct dax_operations fsdev_dax_ops = {
 	.direct_access = fsdev_direct_access,
 	.zero_page_range = fsdev_zero_page_range,
-	.recovery_write = fsdev_recovery_write,
 };
 
 /* Return: the offset of @pfn into the device in pages, or -1. */
@@ -200,21 +193,152 @@ static const struct dev_pagemap_ops fsdev_pagemap_ops = {
 	.memory_failure = fsdev_memory_failure,
 };
 
-static int fsdev_open(struct inode *inode, struct file *filp)
+/* What read(2) and write(2) copy at a time, between two looks at the device. */
+#define FSDEV_COPY_SIZE SZ_64K
+
+/*
+ * Copy between @buf and the device, as far as that goes in one piece.
+ * Return: the bytes, 0 at the end of the device, or an errno.
+ */
+static ssize_t fsdev_copy_alive(struct dev_dax *dev_dax, loff_t pos, void *buf,
+				size_t len, bool write)
 {
-	return 0;
+	struct dax_device *dax_dev = dev_dax->dax_dev;
+	u64 size = to_fsdev(dev_dax)->size;
+	size_t off = offset_in_page(pos);
+	pgoff_t pgoff = pos >> PAGE_SHIFT;
+	struct kvec kvec = { .iov_base = buf };
+	struct iov_iter iter;
+	void *kaddr;
+	long n;
+
+	if (pos >= size)
+		return 0;
+	len = min_t(u64, len, size - pos);
+	n = dax_direct_access(dax_dev, pgoff, PFN_UP(off + len), DAX_ACCESS,
+			      &kaddr, NULL);
+	if (n < 0)
+		return dax_mem2blk_err(n);
+	kvec.iov_len = min(len, PFN_PHYS(n) - off);
+	iov_iter_kvec(&iter, write ? ITER_SOURCE : ITER_DEST, &kvec, 1,
+		      kvec.iov_len);
+	if (write)
+		n = dax_copy_from_iter(dax_dev, pgoff, kaddr + off,
+				       kvec.iov_len, &iter);
+	else
+		n = dax_copy_to_iter(dax_dev, pgoff, kaddr + off, kvec.iov_len,
+				     &iter);
+	/* nothing was copied: the memory failed without a report so far */
+	return n ? n : -EIO;
 }
 
-static int fsdev_release(struct inode *inode, struct file *filp)
+/*
+ * The same, while no file system holds the device. Nothing in here waits for
+ * user space, because fs_dax_get() and kill_dax() wait for it.
+ */
+static ssize_t fsdev_copy(struct file *file, loff_t pos, void *buf, size_t len,
+			  bool write)
 {
-	return 0;
+	struct dev_dax *dev_dax = dax_file_dev(file);
+	ssize_t n;
+	int id;
+
+	guard(rwsem_read)(&dev_dax->hold_rwsem);
+	id = dax_read_lock();
+	if (!dax_file_alive(file))
+		n = -ENXIO;
+	else if (dax_holder(dev_dax->dax_dev))
+		n = -EBUSY;
+	else
+		n = fsdev_copy_alive(dev_dax, pos, buf, len, write);
+	dax_read_unlock(id);
+	return n;
+}
+
+/* One round by way of @buf. Return: as fsdev_copy(), or -EFAULT. */
+static ssize_t fsdev_read_some(struct kiocb *iocb, struct iov_iter *to,
+			       void *buf)
+{
+	size_t len = min(iov_iter_count(to), FSDEV_COPY_SIZE);
+	ssize_t n;
+
+	n = fsdev_copy(iocb->ki_filp, iocb->ki_pos, buf, len, false);
+	if (n <= 0)
+		return n;
+	n = copy_to_iter(buf, n, to);
+	return n ? n : -EFAULT;
+}
+
+static ssize_t fsdev_write_some(struct kiocb *iocb, struct iov_iter *from,
+				void *buf)
+{
+	size_t len = min(iov_iter_count(from), FSDEV_COPY_SIZE);
+	ssize_t n;
+
+	len = copy_from_iter(buf, len, from);
+	if (!len)
+		return -EFAULT;
+	n = fsdev_copy(iocb->ki_filp, iocb->ki_pos, buf, len, true);
+	iov_iter_revert(from, len - max(n, 0));
+	return n ? n : -ENOSPC;
+}
+
+static ssize_t fsdev_rw(struct kiocb *iocb, struct iov_iter *iter,
+			ssize_t (*some)(struct kiocb *, struct iov_iter *,
+					void *))
+{
+	void *buf __free(kvfree) = NULL;
+	ssize_t done = 0, n = 0;
+
+	if (!iov_iter_count(iter))
+		return 0;
+	buf = kvmalloc(min(iov_iter_count(iter), FSDEV_COPY_SIZE), GFP_KERNEL);
+	if (!buf)
+		return -ENOMEM;
+
+	while (iov_iter_count(iter)) {
+		n = fatal_signal_pending(current) ? -EINTR :
+						    some(iocb, iter, buf);
+		if (n <= 0)
+			break;
+		iocb->ki_pos += n;
+		done += n;
+		cond_resched();
+	}
+	return done ? done : n;
+}
+
+static ssize_t fsdev_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	return fsdev_rw(iocb, to, fsdev_read_some);
+}
+
+static ssize_t fsdev_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	return fsdev_rw(iocb, from, fsdev_write_some);
+}
+
+static loff_t fsdev_llseek(struct file *file, loff_t offset, int whence)
+{
+	u64 size = 0;
+	int id;
+
+	id = dax_read_lock();
+	if (dax_file_alive(file))
+		size = to_fsdev(dax_file_dev(file))->size;
+	dax_read_unlock(id);
+	if (!size)
+		return -ENXIO;
+	return fixed_size_llseek(file, offset, whence, size);
 }
 
 static const struct file_operations fsdev_fops = {
 	.owner = THIS_MODULE,
-	.llseek = noop_llseek,
-	.open = fsdev_open,
-	.release = fsdev_release,
+	.llseek = fsdev_llseek,
+	.read_iter = fsdev_read_iter,
+	.write_iter = fsdev_write_iter,
+	.fsync = noop_fsync,	/* the write has done it */
+	.release = dax_file_release,
 };
 
 /*
@@ -279,39 +403,18 @@ static int fsdev_map_pages(struct dev_dax *dev_dax)
 	return PTR_ERR_OR_ZERO(devm_memremap_pages(dev, pgmap));
 }
 
-static void fsdev_cdev_del(void *cdev)
+/* Most pages have never been part of a file: leave their struct pages alone. */
+static bool fsdev_folio_clean(struct folio *folio)
 {
-	cdev_del(cdev);
-}
-
-/*
- * Every binding has a cdev of its own: the one in the dax device may still be
- * open, from another mode, and must not be initialised again then.
- */
-static int fsdev_add_cdev(struct dev_dax *dev_dax)
-{
-	struct device *dev = &dev_dax->dev;
-	struct cdev *cdev = cdev_alloc();
-	int rc;
-
-	if (!cdev)
-		return -ENOMEM;
-	cdev->ops = &fsdev_fops;
-	cdev->owner = THIS_MODULE;
-	cdev_set_parent(cdev, &dev->kobj);
-	rc = cdev_add(cdev, dev->devt, 1);
-	if (rc) {
-		/* a reference that cdev_add() has not taken */
-		cdev->kobj.parent = NULL;
-		kobject_put(&cdev->kobj);
-		return rc;
-	}
-	return devm_add_action_or_reset(dev, fsdev_cdev_del, cdev);
+	return !folio_test_large(folio) && !folio_ref_count(folio) &&
+	       !folio->mapping && !folio->share;
 }
 
 static void fsdev_drain_folio(struct dev_dax *dev_dax, struct folio *folio,
 			      bool *told)
 {
+	if (fsdev_folio_clean(folio))
+		return;
 	if (folio_ref_count(folio) && !*told) {
 		dev_info(&dev_dax->dev, "waiting for pages that are in use\n");
 		*told = true;
@@ -321,9 +424,9 @@ static void fsdev_drain_folio(struct dev_dax *dev_dax, struct folio *folio,
 }
 
 /*
- * Whoever held the device has unmapped its pages and waited for DMA when
- * kill_dax() returned. Make sure of it before the pages are freed: memory is
- * not pulled from under a device, whatever the file system did.
+ * The holder has unmapped its pages and waited for DMA by the time kill_dax()
+ * returns. Make sure before the pages are freed: memory is never pulled from
+ * under DMA, whatever the file system did.
  */
 static void fsdev_drain(struct dev_dax *dev_dax)
 {
@@ -353,6 +456,7 @@ static void fsdev_stop(void *data)
 
 	kill_dev_dax(dev_dax);
 	fsdev_drain(dev_dax);
+	dax_write_cache(dev_dax->dax_dev, false);
 	dax_set_ops(dev_dax->dax_dev, NULL);
 }
 
@@ -368,12 +472,14 @@ static int fsdev_probe(struct dev_dax *dev_dax)
 {
 	struct device *dev = &dev_dax->dev;
 	struct fsdev *fsdev;
-	int rc;
+	int rc, i;
 
 	fsdev = devm_kzalloc(dev, sizeof(*fsdev), GFP_KERNEL);
 	if (!fsdev)
 		return -ENOMEM;
 	fsdev->dev_dax = dev_dax;
+	for (i = 0; i < dev_dax->nr_range; i++)
+		fsdev->size += range_len(&dev_dax->ranges[i].range);
 	mt_init_flags(&fsdev->failed, MT_FLAGS_USE_RCU);
 	dev_set_drvdata(dev, fsdev);
 	rc = devm_add_action_or_reset(dev, fsdev_forget, fsdev);
@@ -383,12 +489,11 @@ static int fsdev_probe(struct dev_dax *dev_dax)
 	rc = fsdev_map_pages(dev_dax);
 	if (rc)
 		return rc;
-	rc = fsdev_add_cdev(dev_dax);
-	if (rc)
-		return rc;
 	rc = dax_set_ops(dev_dax->dax_dev, &fsdev_dax_ops);
 	if (rc)
 		return rc;
+	/* stores through a mapping are in the CPU's caches until fsync */
+	dax_write_cache(dev_dax->dax_dev, true);
 	run_dax(dev_dax->dax_dev);
 	return devm_add_action_or_reset(dev, fsdev_stop, fsdev);
 }
@@ -396,6 +501,7 @@ static int fsdev_probe(struct dev_dax *dev_dax)
 static struct dax_device_driver fsdev_dax_driver = {
 	.probe = fsdev_probe,
 	.type = DAXDRV_FSDEV_TYPE,
+	.fops = &fsdev_fops,
 };
 
 static int __init fsdev_init(void)

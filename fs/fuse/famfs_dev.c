@@ -1,36 +1,60 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * famfs: the devices of a connection, and which file lies where on them
+ * famfs: how a connection gets its devices
  *
- * A connection takes hold of a device when a map names it for the first time,
- * and gives all of them back at unmount. The server says which device is behind
- * an index, by a path, which is looked up while the server writes its reply and
- * hence with its root, mounts and credentials, or by an open descriptor.
+ * The server says which device is behind an index. It registers an open
+ * descriptor before a map names the index, or it is asked by FUSE_GET_DAXDEV and
+ * replies with a path.
  *
- * Every device has a tree of the strips that lie on it. It keeps two files from
- * using the same memory, and finds the files when memory fails or goes away.
- *
- * A map that is linked into the trees is used by these notifications without a
- * reference on its inode, which might be the last one while the file system is
- * being unmounted. Instead they count as users of the map, and eviction waits
- * until there are none.
+ * The path is looked up within the server's write to /dev/fuse, so that its
+ * root, its mounts and its credentials apply. A look-up can block indefinitely: it
+ * may need a directory that the opener of a file has locked, or lead to a file system
+ * that hangs. So it happens after the request has ended, when neither an abort nor
+ * an unmount waits for it. The opener waits for the result, until it is killed or
+ * the connection is aborted. Only the thread of the server that named the path is
+ * left waiting.
  */
 #include "fuse_i.h"
+#include "fuse_dev_i.h"
 #include "famfs.h"
 #include "famfs_map.h"
 
-#include <linux/capability.h>
 #include <linux/cleanup.h>
+#include <linux/completion.h>
 #include <linux/dax.h>
 #include <linux/file.h>
 #include <linux/interval_tree.h>
-#include <linux/mm.h>
 #include <linux/namei.h>
+#include <linux/refcount.h>
 
-/* The strip that a node of the tree of a device is part of. */
-static struct famfs_strip *to_strip(struct interval_tree_node *node)
+/**
+ * struct famfs_query - a FUSE_GET_DAXDEV request and what comes after it
+ * @args: the request
+ * @out: the reply
+ * @conn: the connection
+ * @index: index of the device
+ * @refs: one for the opener, one for the server while it looks up the device
+ * @entry: in &famfs_conn->queries while the server looks up the device
+ * @task: the thread of the server that does so
+ * @done: completed with @err set; both under &famfs_conn->spin
+ * @err: the result of the look-up
+ */
+struct famfs_query {
+	struct fuse_args args;
+	struct fuse_daxdev_out out;
+	struct famfs_conn *conn;
+	u32 index;
+	refcount_t refs;
+	struct list_head entry;
+	struct task_struct *task;
+	struct completion done;
+	int err;
+};
+
+static void famfs_query_put(struct famfs_query *query)
 {
-	return container_of(node, struct famfs_strip, node);
+	if (refcount_dec_and_test(&query->refs))
+		kfree(query);
 }
 
 static struct famfs_dev *famfs_dev_get(struct famfs_conn *conn, u32 index)
@@ -39,266 +63,88 @@ static struct famfs_dev *famfs_dev_get(struct famfs_conn *conn, u32 index)
 	return smp_load_acquire(&conn->devs[index]);
 }
 
-/**
- * famfs_conn_alloc() - make the famfs part of a connection
- *
- * Context: process context, may sleep.
- * Return: it, without devices, or NULL.
- */
-struct famfs_conn *famfs_conn_alloc(void)
+/* Registering the same device again is not an error. */
+static int famfs_dev_again(struct famfs_dev *dev, struct dax_device *dax_dev)
 {
-	struct famfs_conn *conn = kzalloc_obj(*conn, GFP_KERNEL_ACCOUNT);
-
-	if (!conn)
-		return NULL;
-	spin_lock_init(&conn->lock);
-	init_waitqueue_head(&conn->wait);
-	mutex_init(&conn->add_mutex);
-	return conn;
+	if (dev->dax_dev != dax_dev)
+		return -EEXIST;
+	guard(mutex)(&dev->conn->lock);
+	return dev->gone ? -ENODEV : 0;
 }
 
-/**
- * famfs_conn_close() - give back the devices
- * @conn: the famfs part of a connection, or NULL
- *
- * For unmount, after the last inode has been evicted. The server may keep the
- * connection as long as it likes, but gets no device any more.
- *
- * Context: process context, may sleep: waits for running notifications.
- */
-void famfs_conn_close(struct famfs_conn *conn)
-{
-	u32 i;
-
-	if (!conn)
-		return;
-	guard(mutex)(&conn->add_mutex);
-	if (conn->closed)
-		return;
-	conn->closed = true;
-	for (i = 0; i < FAMFS_MAX_DEVS; i++)
-		if (conn->devs[i])
-			fs_put_dax(conn->devs[i]->dax_dev, conn->devs[i]);
-}
-
-/**
- * famfs_conn_free() - free the famfs part of a connection
- * @conn: it, or NULL; closed, if it ever had a device
- *
- * Context: process context, may sleep.
- */
-void famfs_conn_free(struct famfs_conn *conn)
-{
-	u32 i;
-
-	if (!conn)
-		return;
-	famfs_conn_close(conn);
-	for (i = 0; i < FAMFS_MAX_DEVS; i++)
-		kfree(conn->devs[i]);
-	mutex_destroy(&conn->add_mutex);
-	kfree(conn);
-}
-
-/*
- * The next strip on @dev that touches the pages @first to @last, with its map
- * marked as used. A map that is being evicted is passed over: nobody maps the
- * file.
- */
-static struct famfs_strip *famfs_dev_use_strip(struct famfs_dev *dev,
-					       unsigned long first,
-					       unsigned long last)
-{
-	struct interval_tree_node *node;
-
-	guard(spinlock)(&dev->conn->lock);
-	for (node = interval_tree_iter_first(&dev->extents, first, last); node;
-	     node = interval_tree_iter_next(node, first, last)) {
-		struct famfs_map *map = to_strip(node)->map;
-
-		if (!map->dying) {
-			map->users++;
-			return to_strip(node);
-		}
-	}
-	return NULL;
-}
-
-static void famfs_map_unuse(struct famfs_conn *conn, struct famfs_map *map)
-{
-	scoped_guard(spinlock, &conn->lock)
-		map->users--;
-	wake_up_all(&conn->wait);
-}
-
-/*
- * Kill whoever maps the failed pages, at the address of these pages. The driver
- * has recorded the pages and lets nobody access them from now on; everything
- * else on the device goes on working.
- */
-static int famfs_dev_memory_failure(struct famfs_dev *dev, unsigned long first,
-				    unsigned long last, int mf_flags)
-{
-	struct famfs_strip *strip;
-	int err = 0;
-
-	while (first <= last &&
-	       (strip = famfs_dev_use_strip(dev, first, last))) {
-		struct famfs_map *map = strip->map;
-		struct inode *inode = map->owner;
-		unsigned long page = max(first, strip->node.start);
-		unsigned long end = min(last, strip->node.last);
-		u64 off;
-
-		for (; page <= end; page++) {
-			int ret;
-
-			if (!famfs_map_locate(map, strip, page, &off))
-				continue;
-			ret = mf_dax_kill_procs(inode->i_mapping,
-						off >> PAGE_SHIFT, 1, mf_flags);
-			err = err ?: ret;
-		}
-		famfs_map_unuse(dev->conn, map);
-		first = end + 1;
-	}
-	return err;
-}
-
-static void famfs_wait_pins(struct inode *inode)
-{
-	if (dax_layout_busy_page(inode->i_mapping))
-		pr_info("famfs: waiting for pages of inode %llu that are in use\n",
-			get_node_id(inode));
-	dax_break_layout_final(inode);
-}
-
-/*
- * Take the memory away from a file. Setting the bit makes every new access
- * fail. Faults that have not seen it hold the invalidate lock; reads and writes
- * that have not are within dax_read_lock(), for which kill_dax() waits.
- *
- * The wait for pins is made without any lock: somebody who waits for such a
- * lock, and can not be killed, may be the one that has to release the pins.
- */
-static void famfs_inode_revoke(struct inode *inode)
-{
-	set_bit(FUSE_I_FAMFS_STALE, &get_fuse_inode(inode)->state);
-	filemap_invalidate_lock(inode->i_mapping);
-	filemap_invalidate_unlock(inode->i_mapping);
-	famfs_wait_pins(inode);
-}
-
-/* Take the strips of @map out of the tree of @dev, or of all devices. */
-static void famfs_map_erase_locked(struct famfs_map *map, struct famfs_dev *dev)
-{
-	struct famfs_strip *strip;
-
-	famfs_map_for_each_strip(map, strip) {
-		struct famfs_dev *d = strip->dev;
-
-		lockdep_assert_held(&d->conn->lock);
-		if ((dev && d != dev) || RB_EMPTY_NODE(&strip->node.rb))
-			continue;
-		interval_tree_remove(&strip->node, &d->extents);
-		RB_CLEAR_NODE(&strip->node.rb);
-	}
-}
-
-/* Is there nothing left on the device, apart from what is being evicted? */
-static bool famfs_dev_empty(struct famfs_dev *dev)
-{
-	guard(spinlock)(&dev->conn->lock);
-	return RB_EMPTY_ROOT(&dev->extents.rb_root);
-}
-
-static int famfs_dev_remove(struct famfs_dev *dev)
+/* Publish a device, unless the file system has been unmounted meanwhile. */
+static int famfs_dev_publish(struct famfs_dev *dev)
 {
 	struct famfs_conn *conn = dev->conn;
-	struct famfs_strip *strip;
 
-	scoped_guard(spinlock, &conn->lock)
-		dev->gone = true;
-
-	while ((strip = famfs_dev_use_strip(dev, 0, ULONG_MAX))) {
-		struct famfs_map *map = strip->map;
-
-		famfs_inode_revoke(map->owner);
-		scoped_guard(spinlock, &conn->lock)
-			famfs_map_erase_locked(map, dev);
-		famfs_map_unuse(conn, map);
-	}
-	/* eviction gives up the pages of the rest */
-	wait_event(conn->wait, famfs_dev_empty(dev));
+	guard(spinlock)(&conn->spin);
+	if (conn->closed)
+		return -ENOTCONN;
+	/* pairs with smp_load_acquire() in famfs_dev_get() */
+	smp_store_release(&conn->devs[dev->index], dev);
 	return 0;
 }
 
-static int famfs_notify_failure(struct dax_device *dax_dev, u64 offset,
-				u64 len, int mf_flags)
+static int famfs_dev_add_locked(struct famfs_conn *conn, u32 index,
+				struct dax_device *dax_dev)
 {
-	struct famfs_dev *dev = dax_holder(dax_dev);
-
-	if (mf_flags & MF_MEM_PRE_REMOVE)
-		return famfs_dev_remove(dev);
-	return famfs_dev_memory_failure(dev, offset >> PAGE_SHIFT,
-					(offset + len - 1) >> PAGE_SHIFT,
-					mf_flags);
-}
-
-static const struct dax_holder_operations famfs_holder_ops = {
-	.notify_failure = famfs_notify_failure,
-};
-
-/*
- * Hold @dax_dev as number @index. Return: 0, -EEXIST if the index is taken,
- * -ENOTCONN after unmount, or what fs_dax_get() returns.
- */
-static int famfs_dev_add(struct famfs_conn *conn, u32 index,
-			 struct dax_device *dax_dev)
-{
-	struct famfs_dev *dev __free(kfree) =
-		kzalloc_obj(*dev, GFP_KERNEL_ACCOUNT);
+	struct famfs_dev *dev __free(kfree) = NULL;
 	int err;
 
+	lockdep_assert_held(&conn->add_mutex);
+	if (conn->devs[index])
+		return famfs_dev_again(conn->devs[index], dax_dev);
+	dev = kzalloc_obj(*dev, GFP_KERNEL_ACCOUNT);
 	if (!dev)
 		return -ENOMEM;
 	dev->dax_dev = dax_dev;
 	dev->conn = conn;
-	dev->extents = RB_ROOT_CACHED;
-
-	guard(mutex)(&conn->add_mutex);
-	if (conn->closed)
-		return -ENOTCONN;
-	if (conn->devs[index])
-		return -EEXIST;
+	dev->index = index;
+	dev->claims = RB_ROOT_CACHED;
 	err = fs_dax_get(dax_dev, dev, &famfs_holder_ops);
 	if (err)
 		return err;
 	dev->nr_pages = fs_dax_size(dax_dev) >> PAGE_SHIFT;
-	/* pairs with smp_load_acquire() in famfs_dev_get() */
-	smp_store_release(&conn->devs[index], no_free_ptr(dev));
-	return 0;
+	err = famfs_dev_publish(dev);
+	if (err)
+		fs_put_dax(dax_dev, dev);
+	else
+		retain_and_null_ptr(dev);
+	return err;
 }
 
-static int famfs_dev_add_inode(struct famfs_conn *conn, u32 index,
-			       struct inode *inode)
+/*
+ * Hold @dax_dev as number @index. Return: 0, also if it is held as that already,
+ * -EEXIST if the index is another device's, -ENOTCONN after unmount, -EINTR,
+ * -ENOMEM, or what fs_dax_get() returns.
+ */
+static int famfs_dev_add(struct famfs_conn *conn, u32 index,
+			 struct dax_device *dax_dev)
 {
-	struct dax_device *dax_dev;
-	int err;
+	int err = mutex_lock_killable(&conn->add_mutex);
 
-	if (!S_ISCHR(inode->i_mode))
-		return -ENODEV;
-	dax_dev = dax_dev_find(inode->i_rdev);
-	if (!dax_dev)
-		return -ENODEV;
-	err = famfs_dev_add(conn, index, dax_dev);
-	put_dax(dax_dev);
+	if (err)
+		return err;
+	err = famfs_dev_add_locked(conn, index, dax_dev);
+	mutex_unlock(&conn->add_mutex);
 	return err;
+}
+
+/* May the server open the device that @path leads to? */
+static int famfs_path_permission(const struct path *path)
+{
+	if (path->mnt->mnt_flags & MNT_NODEV ||
+	    path->mnt->mnt_sb->s_iflags & SB_I_NODEV)
+		return -EACCES;
+	return inode_permission(mnt_idmap(path->mnt),
+				d_backing_inode(path->dentry),
+				MAY_READ | MAY_WRITE);
 }
 
 static int famfs_dev_add_path(struct famfs_conn *conn, u32 index,
 			      const char *name)
 {
+	struct dax_device *dax_dev = NULL;
 	struct inode *inode;
 	struct path path;
 	int err;
@@ -306,43 +152,24 @@ static int famfs_dev_add_path(struct famfs_conn *conn, u32 index,
 	err = kern_path(name, LOOKUP_FOLLOW, &path);
 	if (err)
 		return err;
+	err = famfs_path_permission(&path);
 	inode = d_backing_inode(path.dentry);
-	if (path.mnt->mnt_flags & MNT_NODEV ||
-	    path.mnt->mnt_sb->s_iflags & SB_I_NODEV)
-		err = -EACCES;
-	else
-		err = inode_permission(mnt_idmap(path.mnt), inode,
-				       MAY_READ | MAY_WRITE);
-	if (!err)
-		err = famfs_dev_add_inode(conn, index, inode);
+	if (!err && S_ISCHR(inode->i_mode))
+		dax_dev = dax_dev_get(inode->i_rdev);
 	path_put(&path);
+	if (err)
+		return err;
+	if (!dax_dev)
+		return -ENODEV;
+	err = famfs_dev_add(conn, index, dax_dev);
+	put_dax(dax_dev);
 	return err;
 }
 
-/**
- * famfs_dev_open_fd() - register an open dax device under an index
- * @fc: the connection
- * @fd: descriptor of the device, open for reading and writing
- * @index: the index
- *
- * Context: process context of the server, may sleep.
- * Return: 0, -EOPNOTSUPP if the connection is not famfs (or not yet: FUSE_INIT
- * has to be answered) or the device is not in famfs mode, -EPERM without
- * CAP_SYS_RAWIO, -EINVAL for an index out of range, -EBADF, -EACCES if @fd is
- * not open for reading and writing, -EEXIST if the index is taken, -ENODEV if
- * @fd is no dax device or has no driver, -EBUSY if it is held, -ENOTCONN after
- * unmount, -EINTR, -ENOMEM.
- */
-int famfs_dev_open_fd(struct fuse_conn *fc, int fd, u32 index)
+static int famfs_dev_add_fd(struct famfs_conn *conn, u32 index, int fd)
 {
-	struct famfs_conn *conn = fuse_conn_famfs(fc);
-
-	if (!conn)
-		return -EOPNOTSUPP;
-	if (!capable(CAP_SYS_RAWIO))
-		return -EPERM;
-	if (index >= FAMFS_MAX_DEVS)
-		return -EINVAL;
+	struct dax_device *dax_dev;
+	int err;
 
 	CLASS(fd, f)(fd);
 	if (fd_empty(f))
@@ -350,29 +177,59 @@ int famfs_dev_open_fd(struct fuse_conn *fc, int fd, u32 index)
 	if ((fd_file(f)->f_mode & (FMODE_READ | FMODE_WRITE)) !=
 	    (FMODE_READ | FMODE_WRITE))
 		return -EACCES;
-	return famfs_dev_add_inode(conn, index, file_inode(fd_file(f)));
+	dax_dev = dax_dev_get_file(fd_file(f));
+	if (!dax_dev)
+		return -ENODEV;
+	err = famfs_dev_add(conn, index, dax_dev);
+	put_dax(dax_dev);
+	return err;
 }
 
 /**
- * struct famfs_daxdev_args - a FUSE_GET_DAXDEV request
- * @args: the request
- * @index: index of the device
- * @out: the reply
+ * famfs_dev_ioctl_open() - FUSE_DEV_IOC_DAXDEV_OPEN: register an open dax device
+ * @file: /dev/fuse, as the server opened it
+ * @argp: the argument of the ioctl
+ *
+ * Context: process context of the server, may sleep.
+ * Return: 0, also if the index is this device's already, -EFAULT, -EINVAL for
+ * unknown flags or an index out of range, -EOPNOTSUPP if the connection is not
+ * famfs (or not yet: FUSE_INIT has to be answered) or the device is not in famfs
+ * mode, -EPERM without CAP_SYS_RAWIO or before the mount, -EBADF, -EACCES if the descriptor is not
+ * open for reading and writing, -EEXIST if the index is another device's,
+ * -ENODEV if the descriptor is no dax device, or the device has no driver or is
+ * gone, -EBUSY if it is held, -ENOTCONN after unmount, -EINTR, -ENOMEM.
  */
-struct famfs_daxdev_args {
-	struct fuse_args args;
-	u32 index;
-	struct fuse_daxdev_out out;
-};
-
-static bool famfs_daxdev_valid(const struct famfs_daxdev_args *da)
+long famfs_dev_ioctl_open(struct file *file,
+			  struct fuse_daxdev_map __user *argp)
 {
-	const struct fuse_daxdev_out *out = &da->out;
+	struct fuse_dev *fud = fuse_get_dev(file);
+	struct fuse_daxdev_map map;
+	struct famfs_conn *conn;
+
+	if (IS_ERR(fud))
+		return PTR_ERR(fud);
+	if (copy_from_user(&map, argp, sizeof(map)))
+		return -EFAULT;
+	if (map.flags)
+		return -EINVAL;
+	conn = fuse_conn_famfs(fud->fc);
+	if (!conn)
+		return -EOPNOTSUPP;
+	if (!famfs_server_capable(file))
+		return -EPERM;
+	if (map.daxdev_index >= FAMFS_MAX_DEVS)
+		return -EINVAL;
+	return famfs_dev_add_fd(conn, map.daxdev_index, map.fd);
+}
+
+static bool famfs_query_valid(const struct famfs_query *query)
+{
+	const struct fuse_daxdev_out *out = &query->out;
 
 	/* a short reply is let through to here */
-	if (da->args.out_args[0].size != sizeof(*out))
+	if (query->args.out_args[0].size != sizeof(*out))
 		return false;
-	if (out->index && out->index != da->index)
+	if (out->index && out->index != query->index)
 		return false;
 	if (out->reserved || out->reserved2 || out->reserved3 || out->reserved4)
 		return false;
@@ -380,46 +237,149 @@ static bool famfs_daxdev_valid(const struct famfs_daxdev_args *da)
 				       DAXDEV_NAME_MAX;
 }
 
-/* Runs while the server writes the reply: its rights and its paths count. */
-static int famfs_daxdev_reply(struct fuse_mount *fm, struct fuse_args *args)
+/**
+ * famfs_query_reply() - look at the reply to FUSE_GET_DAXDEV
+ * @file: /dev/fuse, as the server opened it
+ * @fm: the mount
+ * @args: the request with its reply
+ * @query: set on success; the caller ends the request, then calls
+ *	famfs_query_finish()
+ *
+ * Context: process context of the server, does not sleep.
+ * Return: 0, -EPERM if the server lacks CAP_SYS_RAWIO, -EINVAL if the reply is
+ * malformed, -ENOTCONN after an abort.
+ */
+int famfs_query_reply(const struct file *file, struct fuse_mount *fm,
+		      struct fuse_args *args, struct famfs_query **query)
 {
-	struct famfs_daxdev_args *da =
-		container_of(args, struct famfs_daxdev_args, args);
+	struct famfs_query *q = container_of(args, struct famfs_query, args);
+	struct famfs_conn *conn = q->conn;
+
+	if (!famfs_server_capable(file))
+		return -EPERM;
+	if (!famfs_query_valid(q))
+		return -EINVAL;
+	guard(spinlock)(&conn->spin);
+	if (conn->aborted)
+		return -ENOTCONN;
+	refcount_inc(&q->refs);
+	q->task = current;
+	list_add(&q->entry, &conn->queries);
+	*query = q;
+	return 0;
+}
+
+static void famfs_query_done_locked(struct famfs_query *query, int err)
+{
+	lockdep_assert_held(&query->conn->spin);
+	if (completion_done(&query->done))
+		return;
+	query->err = err;
+	complete_all(&query->done);
+}
+
+/**
+ * famfs_query_finish() - look up the device that a reply names
+ * @query: what famfs_query_reply() has set, or NULL
+ *
+ * Only the calling thread of the server waits for this.
+ *
+ * Context: process context of the server, may sleep for any time.
+ */
+void famfs_query_finish(struct famfs_query *query)
+{
+	struct famfs_conn *conn;
 	int err;
 
-	if (!capable(CAP_SYS_RAWIO))
-		return -EPERM;
-	if (!famfs_daxdev_valid(da))
-		return -EINVAL;
-	err = famfs_dev_add_path(fuse_conn_famfs(fm->fc), da->index,
-				 da->out.name);
-	/* another open has asked for the same device and was faster */
-	if (err == -EEXIST)
-		err = 0;
-	/* the numbers that only make sense within the kernel */
-	return err <= -512 ? -EIO : err;
+	if (!query)
+		return;
+	conn = query->conn;
+	err = famfs_dev_add_path(conn, query->index, query->out.name);
+	/* do not leak kernel-internal error codes */
+	if (err <= -512)
+		err = -EIO;
+	scoped_guard(spinlock, &conn->spin) {
+		list_del(&query->entry);
+		famfs_query_done_locked(query, err);
+	}
+	famfs_query_put(query);
+}
+
+/**
+ * famfs_query_abort_all() - end the waits for devices
+ * @conn: the connection, which is being aborted
+ *
+ * Context: any process context.
+ */
+void famfs_query_abort_all(struct famfs_conn *conn)
+{
+	struct famfs_query *query;
+
+	guard(spinlock)(&conn->spin);
+	conn->aborted = true;
+	list_for_each_entry(query, &conn->queries, entry)
+		famfs_query_done_locked(query, -ENOTCONN);
+}
+
+/**
+ * famfs_query_is_current() - is the current task looking up a device?
+ * @conn: the connection that wants the device, or NULL
+ *
+ * A path that leads through the connection itself would make the server wait
+ * for its own answer. Every step of a path asks for permission, also in RCU
+ * mode, and is refused there.
+ *
+ * Context: any.
+ */
+bool famfs_query_is_current(struct famfs_conn *conn)
+{
+	struct famfs_query *query;
+
+	if (!conn || list_empty_careful(&conn->queries))
+		return false;
+	guard(spinlock)(&conn->spin);
+	list_for_each_entry(query, &conn->queries, entry)
+		if (query->task == current)
+			return true;
+	return false;
+}
+
+static struct famfs_query *famfs_query_alloc(struct famfs_conn *conn, u32 index)
+{
+	struct famfs_query *query = kzalloc_obj(*query, GFP_KERNEL_ACCOUNT);
+
+	if (!query)
+		return NULL;
+	query->conn = conn;
+	query->index = index;
+	refcount_set(&query->refs, 1);
+	init_completion(&query->done);
+	query->args.opcode = FUSE_GET_DAXDEV;
+	query->args.nodeid = index;
+	query->args.out_argvar = true;
+	query->args.out_numargs = 1;
+	query->args.out_args[0].size = sizeof(query->out);
+	query->args.out_args[0].value = &query->out;
+	return query;
 }
 
 static int famfs_dev_ask(struct fuse_mount *fm, u32 index)
 {
-	struct famfs_daxdev_args da = {
-		.index = index,
-		.args = {
-			.opcode = FUSE_GET_DAXDEV,
-			.nodeid = index,
-			.reply = famfs_daxdev_reply,
-			.out_argvar = true,
-			.out_numargs = 1,
-		},
-	};
+	struct famfs_query *query =
+		famfs_query_alloc(fuse_conn_famfs(fm->fc), index);
 	ssize_t ret;
 
-	da.args.out_args[0].size = sizeof(da.out);
-	da.args.out_args[0].value = &da.out;
-	ret = fuse_simple_request(fm, &da.args);
-	if (ret == -ENOSYS)
-		return -EOPNOTSUPP;
-	return ret < 0 ? ret : 0;
+	if (!query)
+		return -ENOMEM;
+	ret = fuse_simple_request(fm, &query->args);
+	if (ret >= 0) {
+		ret = wait_for_completion_killable(&query->done);
+		ret = ret ? -EINTR : query->err;
+	} else if (ret == -ENOSYS) {
+		ret = -EOPNOTSUPP;
+	}
+	famfs_query_put(query);
+	return ret;
 }
 
 /**
@@ -429,111 +389,40 @@ static int famfs_dev_ask(struct fuse_mount *fm, u32 index)
  *
  * Asks the server for every device that the connection does not hold yet.
  *
- * Context: process context, may sleep, holds no lock.
- * Return: 0, -EINVAL if a strip ends beyond its device or the reply about a
+ * Context: process context, may sleep, holds no lock of an inode on this
+ * connection but that of the directory in which a file is created.
+ * Return: 0, -EINVAL if an extent ends beyond its device or the reply about a
  * device is malformed, -EIO if that reply is longer than the format allows,
  * -EPERM if the server lacks CAP_SYS_RAWIO, -EOPNOTSUPP if it does not know the
  * request or the device is not in famfs mode, -ENODEV if the name is that of no
- * dax device or of one without a driver, -EACCES if the server may not open it
- * or the mount it is on has no devices, -EBUSY if the device is held already,
- * -ENOTCONN after an abort, -EINTR, -ENOMEM, another error from looking up the
- * name, or the server's.
+ * dax device, or of one without a driver or that is gone, -EACCES if the server
+ * may not open it or the mount it is on has no devices, -EDEADLK if the name
+ * leads through this connection, -EEXIST if the server has named another device
+ * meanwhile, -EBUSY if the device is held already, -ENOTCONN or -ECONNABORTED
+ * after an abort, -EINTR (also if a signal has interrupted the server while it took
+ * hold of the device), -ENOMEM, another error from looking up the name, or the
+ * server's.
  */
 int famfs_map_get_devs(struct fuse_mount *fm, struct famfs_map *map)
 {
 	struct famfs_conn *conn = fuse_conn_famfs(fm->fc);
-	struct famfs_strip *strip;
+	struct famfs_claim *claim;
 
-	famfs_map_for_each_strip(map, strip) {
-		u32 index = strip->devindex;
+	famfs_map_for_each_claim(map, claim) {
+		u32 index = claim->devindex;
 		struct famfs_dev *dev = famfs_dev_get(conn, index);
-		int err;
 
 		if (!dev) {
-			err = famfs_dev_ask(fm, index);
+			int err = famfs_dev_ask(fm, index);
+
 			if (err)
 				return err;
 			dev = famfs_dev_get(conn, index);
-			if (!dev)
-				return -EIO;
 		}
-		if (strip->node.last >= dev->nr_pages)
+		if (claim->node.last >= dev->nr_pages)
 			return -EINVAL;
-		strip->dev = dev;
-		RB_CLEAR_NODE(&strip->node.rb);
+		claim->dev = dev;
+		RB_CLEAR_NODE(&claim->node.rb);
 	}
 	return 0;
-}
-
-/**
- * famfs_map_link() - claim the memory of a map
- * @conn: the connection
- * @map: a map that has its devices
- *
- * Context: any.
- * Return: 0, -EBUSY if another file uses a part of the memory, -ENODEV if one
- * of the devices is gone.
- */
-int famfs_map_link(struct famfs_conn *conn, struct famfs_map *map)
-{
-	struct famfs_strip *strip;
-	int err = 0;
-
-	guard(spinlock)(&conn->lock);
-	famfs_map_for_each_strip(map, strip) {
-		struct famfs_dev *dev = strip->dev;
-
-		if (dev->gone)
-			err = -ENODEV;
-		else if (interval_tree_iter_first(&dev->extents,
-						  strip->node.start,
-						  strip->node.last))
-			err = -EBUSY;
-		if (err)
-			break;
-		interval_tree_insert(&strip->node, &dev->extents);
-	}
-	if (err)
-		famfs_map_erase_locked(map, NULL);
-	return err;
-}
-
-/**
- * famfs_map_try_unlink() - give up the memory of a map
- * @conn: the connection
- * @map: a linked map, of which no page is in the mapping of the inode any more
- *
- * Context: any.
- * Return: false, and nothing is changed, if a notification is using the map.
- */
-bool famfs_map_try_unlink(struct famfs_conn *conn, struct famfs_map *map)
-{
-	scoped_guard(spinlock, &conn->lock) {
-		if (map->users)
-			return false;
-		famfs_map_erase_locked(map, NULL);
-	}
-	wake_up_all(&conn->wait);
-	return true;
-}
-
-static bool famfs_map_unused(struct famfs_conn *conn, struct famfs_map *map)
-{
-	guard(spinlock)(&conn->lock);
-	return !map->users;
-}
-
-/**
- * famfs_map_retire() - keep notifications from using a map any more
- * @conn: the connection
- * @map: a linked map, whose inode is being evicted
- *
- * Context: process context, may sleep: waits for those that use it now, and
- * these may wait for DMA.
- */
-void famfs_map_retire(struct famfs_conn *conn, struct famfs_map *map)
-{
-	scoped_guard(spinlock, &conn->lock)
-		map->dying = true;
-	wait_event(conn->wait, famfs_map_unused(conn, map));
 }

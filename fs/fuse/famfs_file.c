@@ -4,8 +4,9 @@
  *
  * Data goes straight to and from the memory of the dax device, with the map
  * that the inode has cached. Nothing here sends a request to the server, with
- * two exceptions: open and close, and a write to a setuid or setgid file, for
- * which the VFS asks the server to drop the bits.
+ * two exceptions: open and close, and the first write to a setuid or setgid file
+ * after its attributes have changed, for which the VFS asks the server to drop
+ * the bits.
  *
  * Files have a fixed size and layout, which belongs to the server. So does the
  * time of the last modification: neither write(2) nor a store through a mapping
@@ -20,10 +21,10 @@
  *
  * The map is used under one of i_rwsem and invalidate_lock and changed under
  * both, exclusively. A file whose bit FUSE_I_FAMFS_STALE is set may not be
- * accessed; who sets it takes invalidate_lock afterwards, so that no fault has
- * missed it. dax_iomap_rw() gets the map within dax_read_lock(), so kill_dax()
- * waits for reads and writes that have missed it. The fault path takes no other
- * lock, and allocates nothing beyond what fs/dax.c does.
+ * accessed. It is set under invalidate_lock, or the lock is taken afterwards, so
+ * that no fault has missed it. Reads and writes use the map within
+ * dax_read_lock(), so kill_dax() waits for those that have missed it. The fault path takes no other lock, and
+ * allocates nothing beyond what fs/dax.c does.
  */
 #include "fuse_i.h"
 #include "famfs.h"
@@ -35,6 +36,7 @@
 #include <linux/iomap.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 #include <linux/splice.h>
 #include <linux/uio.h>
 
@@ -63,7 +65,7 @@ static int famfs_fuse_iomap_begin(struct inode *inode, loff_t pos,
 	if (unlikely(!famfs_map_resolve(map, pos, &range)))
 		return -EIO;
 
-	/* memory that is there, not new, not shared: no fault has to be seen */
+	/* allocated, not new, not shared: faults need no action of ours */
 	dev = range.dev;
 	iomap->type = IOMAP_MAPPED;
 	iomap->flags = IOMAP_F_FAULT_AROUND;
@@ -80,8 +82,10 @@ static const struct iomap_ops famfs_iomap_ops = {
 
 static ssize_t famfs_rw(struct kiocb *iocb, struct iov_iter *iter)
 {
+	int id = dax_read_lock();
 	ssize_t ret = dax_iomap_rw(iocb, iter, &famfs_iomap_ops);
 
+	dax_read_unlock(id);
 	/* the device has died since iomap_begin */
 	return ret == -ENXIO ? -EIO : ret;
 }
@@ -121,8 +125,35 @@ static ssize_t famfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
 }
 
 /*
- * The file can not grow: what crosses its end is cut off. To write nothing would
- * be an answer that makes writers try again for ever.
+ * Drop setuid and setgid before a write by somebody who may not keep them. A file
+ * that has neither is not looked at further: to ask the server for
+ * security.capability on every write would defeat the purpose. The same goes for
+ * a file that keeps its bits, once the server has said that it has none.
+ */
+static int famfs_remove_privs(struct kiocb *iocb)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	struct fuse_inode *fi = get_fuse_inode(inode);
+	u64 version = READ_ONCE(fi->attr_version);
+	int err;
+
+	if (likely(!(inode->i_mode & (S_ISUID | S_ISGID))))
+		return 0;
+	if (fi->famfs_no_caps == version &&
+	    !setattr_should_drop_suidgid(file_mnt_idmap(iocb->ki_filp), inode))
+		return 0;
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
+	err = file_remove_privs(iocb->ki_filp);
+	/* if the attributes have changed meanwhile, this version is over */
+	if (!err)
+		fi->famfs_no_caps = version;
+	return err;
+}
+
+/*
+ * The file cannot grow: it ends as a block device does, and what crosses its end
+ * is cut off. Returning 0 would make callers retry forever.
  */
 static ssize_t famfs_write_checks(struct kiocb *iocb, struct iov_iter *from)
 {
@@ -136,18 +167,9 @@ static ssize_t famfs_write_checks(struct kiocb *iocb, struct iov_iter *from)
 	if (ret <= 0)
 		return ret;
 	if (iocb->ki_pos >= size)
-		return -EFBIG;
+		return -ENOSPC;
 	iov_iter_truncate(from, size - iocb->ki_pos);
-
-	/*
-	 * Files with neither bit are not looked at further: to ask the server
-	 * for security.capability on every write would defeat the purpose.
-	 */
-	if (likely(!(inode->i_mode & (S_ISUID | S_ISGID))))
-		return 1;
-	if (iocb->ki_flags & IOCB_NOWAIT)
-		return -EAGAIN;
-	return file_remove_privs(iocb->ki_filp) ?: 1;
+	return famfs_remove_privs(iocb) ?: 1;
 }
 
 static ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
@@ -191,7 +213,7 @@ static vm_fault_t famfs_fault(struct vm_fault *vmf)
 }
 
 /*
- * Nobody wants to know of the first write to a page, so there is no mkwrite: a
+ * There is no page_mkwrite, since the first write to a page needs no action: a
  * read fault on a mapping that may be written makes it writable.
  */
 static const struct vm_operations_struct famfs_vm_ops = {
@@ -199,8 +221,34 @@ static const struct vm_operations_struct famfs_vm_ops = {
 	.huge_fault	= famfs_huge_fault,
 };
 
+/* MAP_SYNC promises that a store reaches the memory without an fsync. */
+static bool famfs_sync_supported(struct vm_area_desc *desc,
+				 struct inode *inode)
+{
+	const struct famfs_map *map = get_fuse_inode(inode)->famfs_map;
+	struct famfs_claim *claim;
+
+	famfs_assert_map_stable(inode);
+	if (!map)
+		return false;
+	famfs_map_for_each_claim(map, claim)
+		if (!daxdev_mapping_supported(desc, inode, claim->dev->dax_dev))
+			return false;
+	return true;
+}
+
 static int famfs_mmap_prepare(struct vm_area_desc *desc)
 {
+	struct inode *inode = file_inode(desc->file);
+	bool supported;
+
+	if (unlikely(vma_desc_test_flags(desc, VMA_SYNC_BIT))) {
+		filemap_invalidate_lock_shared(inode->i_mapping);
+		supported = famfs_sync_supported(desc, inode);
+		filemap_invalidate_unlock_shared(inode->i_mapping);
+		if (!supported)
+			return -EOPNOTSUPP;
+	}
 	desc->vm_ops = &famfs_vm_ops;
 	vma_desc_set_flags(desc, VMA_HUGEPAGE_BIT);
 	return 0;
@@ -208,7 +256,8 @@ static int famfs_mmap_prepare(struct vm_area_desc *desc)
 
 /*
  * Truncation of a file that exists is refused before the server hears of it:
- * with FUSE_ATOMIC_O_TRUNC it would happen there, as a part of the open.
+ * with FUSE_ATOMIC_O_TRUNC it would happen there, as a part of the open. A file
+ * that this open has created by FUSE_MKNOD comes here as well.
  */
 static int famfs_open(struct inode *inode, struct file *file)
 {
@@ -217,7 +266,7 @@ static int famfs_open(struct inode *inode, struct file *file)
 
 	if (fuse_is_bad(inode))
 		return -EIO;
-	if (file->f_flags & O_TRUNC)
+	if ((file->f_flags & O_TRUNC) && !(file->f_mode & FMODE_CREATED))
 		return -EPERM;
 	err = generic_file_open(inode, file);
 	if (err)
@@ -234,7 +283,13 @@ static int famfs_open(struct inode *inode, struct file *file)
 	return err;
 }
 
-/* There is nothing to write back: what is left is what the server wants of it. */
+static int famfs_release(struct inode *inode, struct file *file)
+{
+	famfs_inode_release(inode);
+	return fuse_release(inode, file);
+}
+
+/* There is nothing to write back: only the FLUSH request remains. */
 static int famfs_flush(struct file *file, fl_owner_t id)
 {
 	if (get_fuse_conn(file_inode(file))->no_flush)
@@ -242,11 +297,92 @@ static int famfs_flush(struct file *file, fl_owner_t id)
 	return fuse_flush(file, id);
 }
 
-/* Nothing is cached on this side of the memory, so there is nothing to do. */
+/* Write CPU caches back for a range of the file, at most for one extent. */
+static long famfs_flush_part(const struct famfs_map *map, u64 pos, u64 end)
+{
+	struct famfs_range part;
+	pgoff_t pgoff;
+	void *kaddr;
+	long nr;
+
+	if (!famfs_map_resolve(map, pos, &part))
+		return -EIO;
+	end = min(end, part.pos + part.len);
+	pgoff = (part.off + pos - part.pos) >> PAGE_SHIFT;
+	nr = dax_direct_access(part.dev->dax_dev, pgoff,
+			       (end - pos) >> PAGE_SHIFT, DAX_ACCESS, &kaddr,
+			       NULL);
+	if (nr <= 0)
+		return -EIO;
+	/* does nothing where the device does not ask for it */
+	dax_flush(part.dev->dax_dev, kaddr, nr << PAGE_SHIFT);
+	return nr;
+}
+
+/*
+ * Write CPU caches back for the pages of one entry that are in the range. A page
+ * that cannot be written back does not keep the others from it.
+ */
+static int famfs_flush_entry(struct inode *inode, pgoff_t first, pgoff_t last)
+{
+	const struct famfs_map *map = get_fuse_inode(inode)->famfs_map;
+	u64 end = (u64)(last + 1) << PAGE_SHIFT;
+	int err = 0;
+
+	while (first <= last) {
+		int id = dax_read_lock();
+		long nr = famfs_flush_part(map, (u64)first << PAGE_SHIFT, end);
+
+		dax_read_unlock(id);
+		if (nr < 0) {
+			err = nr;
+			nr = 1;
+		}
+		first += nr;
+		cond_resched();
+	}
+	return err;
+}
+
+/*
+ * write(2) does not leave anything in the CPU caches. A store through a mapping
+ * does, and may have done so for every page that this host has had mapped, that
+ * is, for every entry of i_pages.
+ */
+static int famfs_fsync_locked(struct inode *inode, loff_t start, loff_t end)
+{
+	const struct fuse_inode *fi = get_fuse_inode(inode);
+	struct xarray *xa = &inode->i_mapping->i_pages;
+	unsigned long index = start >> PAGE_SHIFT, last;
+	int err = 0;
+
+	if ((READ_ONCE(fi->state) & FAMFS_UNUSABLE) || !fi->famfs_map)
+		return -EIO;
+	end = min(end, i_size_read(inode) - 1);
+	last = end >> PAGE_SHIFT;
+	while (start <= end && xa_find(xa, &index, last, XA_PRESENT)) {
+		unsigned long nr = 1UL << xa_get_order(xa, index);
+		pgoff_t next = round_down(index, nr) + nr;
+		int ret = famfs_flush_entry(inode, index, min(next - 1, last));
+
+		err = err ?: ret;
+		index = next;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	}
+	return err;
+}
+
 static int famfs_fsync(struct file *file, loff_t start, loff_t end,
 		       int datasync)
 {
-	return fuse_is_bad(file_inode(file)) ? -EIO : 0;
+	struct inode *inode = file_inode(file);
+	int err;
+
+	inode_lock_shared(inode);
+	err = famfs_fsync_locked(inode, start, end);
+	inode_unlock_shared(inode);
+	return err;
 }
 
 static long famfs_fallocate(struct file *file, int mode, loff_t offset,
@@ -270,7 +406,7 @@ static const struct file_operations famfs_file_operations = {
 	.mmap_prepare	= famfs_mmap_prepare,
 	.open		= famfs_open,
 	.flush		= famfs_flush,
-	.release	= fuse_release,
+	.release	= famfs_release,
 	.fsync		= famfs_fsync,
 	.lock		= fuse_file_lock,
 	.get_unmapped_area = thp_get_unmapped_area,
@@ -295,6 +431,8 @@ static const struct address_space_operations famfs_aops = {
  * famfs_file_open() - the part of an open that follows the server's reply
  * @inode: a regular file on a famfs connection
  * @file: the file, opened by FUSE_OPEN or FUSE_CREATE
+ *
+ * On success, the release of @file is due.
  *
  * Context: process context, may sleep.
  * Return: what famfs_inode_open() returns.

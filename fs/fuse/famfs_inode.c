@@ -4,8 +4,9 @@
  *
  * Every regular file of a famfs connection is dax memory from the moment its
  * inode exists. Opening it for the first time fetches the map, which then stays
- * until the inode is evicted or the map becomes stale: because the server
- * reports another size, or because a device has been removed. Access to a stale
+ * until the inode is evicted, another file claims its memory while the file is
+ * not open, or the map becomes stale: because the server reports another size
+ * or retires the map, or because a device has been removed. Access to a stale
  * file fails until an open has fetched a fresh map.
  *
  * The map pointer changes only under the inode lock and the invalidate lock,
@@ -15,106 +16,84 @@
 #include "famfs.h"
 #include "famfs_map.h"
 
-#include <linux/backing-dev.h>
-#include <linux/capability.h>
 #include <linux/cleanup.h>
 #include <linux/dax.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-/**
- * famfs_init_offer() - offer famfs to the process that reads FUSE_INIT
- * @fm: the mount
- * @args: the FUSE_INIT request
- *
- * Runs when the request is about to be copied to user space, so that it is the
- * server's capability that counts, not that of who called mount(2). Transports
- * other than /dev/fuse do not come here. Files have to be below a directory:
- * the root exists before the server has answered.
- *
- * Context: process context of the server.
- */
-void famfs_init_offer(struct fuse_mount *fm, struct fuse_args *args)
-{
-	struct fuse_init_in *in = (void *)args->in_args[0].value;
+/* What the first request for a map asks for; nearly all maps are shorter. */
+#define FAMFS_FMAP_FIRST	SZ_32K
 
-	if (fm->sb->s_bdev || !S_ISDIR(d_inode(fm->sb->s_root)->i_mode))
-		return;
-	if (ns_capable_noaudit(&init_user_ns, CAP_SYS_RAWIO))
-		in->flags2 |= FUSE_DAX_FMAP >> 32;
-}
-
-/**
- * famfs_init_reply() - make the connection a famfs connection
- * @fm: the mount
- * @args: the FUSE_INIT request with its reply
- *
- * Runs while the server writes the reply, for the same reason. A server that
- * takes the flag without having been offered it, or has lost the capability in
- * the meantime, gets an ordinary connection.
- *
- * Context: process context of the server, may sleep.
- * Return: 0, or -ENOMEM.
- */
-int famfs_init_reply(struct fuse_mount *fm, struct fuse_args *args)
-{
-	const struct fuse_init_in *in = args->in_args[0].value;
-	const struct fuse_init_out *out = args->out_args[0].value;
-
-	if (!(in->flags2 & out->flags2 & (FUSE_DAX_FMAP >> 32)) ||
-	    !(out->flags & FUSE_INIT_EXT))
-		return 0;
-	if (!capable(CAP_SYS_RAWIO))
-		return 0;
-	fm->fc->famfs = famfs_conn_alloc();
-	if (!fm->fc->famfs)
-		return -ENOMEM;
-	/* nothing is ever dirty, see dax_insert_entry() */
-	fm->sb->s_bdi->capabilities &= ~BDI_CAP_WRITEBACK;
-	return 0;
-}
+/* The count of open descriptors while a file that has none loses its map */
+#define FAMFS_OPENS_BLOCKED	INT_MIN
 
 static bool famfs_inode_has_map(struct inode *inode)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
-	/* a map that has just become stale is as good as one that will */
+	/* racing with the bit is harmless: it may be set right after this */
 	return READ_ONCE(fi->famfs_map) &&
 	       !test_bit(FUSE_I_FAMFS_STALE, &fi->state);
 }
 
-static int famfs_fmap_reply(struct fuse_mount *fm, struct fuse_args *args)
+/* Return: the length of the reply in bytes, or an error. */
+static ssize_t famfs_request_map(struct fuse_mount *fm, u64 nodeid, void *buf,
+				 u32 size)
 {
-	return capable(CAP_SYS_RAWIO) ? 0 : -EPERM;
+	struct fuse_getxattr_in in = { .size = size };
+	FUSE_ARGS(args);
+	ssize_t len;
+
+	args.opcode = FUSE_GET_FMAP;
+	args.nodeid = nodeid;
+	args.in_numargs = 1;
+	args.in_args[0].size = sizeof(in);
+	args.in_args[0].value = &in;
+	args.out_argvar = true;
+	args.out_numargs = 1;
+	args.out_args[0].size = size;
+	args.out_args[0].value = buf;
+
+	len = fuse_simple_request(fm, &args);
+	return len == -ENOSYS ? -EOPNOTSUPP : len;
 }
 
+/*
+ * A map that is longer than what the request asks for is announced by a header
+ * alone, and asked for once more. Only then is the memory for it taken.
+ */
 static struct famfs_map *famfs_fetch_map(struct fuse_mount *fm, u64 nodeid)
 {
-	void *buf __free(kvfree) = kvmalloc(FAMFS_FMAP_MAX, GFP_KERNEL);
-	FUSE_ARGS(args);
+	u32 size = FAMFS_FMAP_FIRST, announced;
+	void *buf __free(kvfree) = kvmalloc(size, GFP_KERNEL_ACCOUNT);
 	ssize_t len;
 
 	if (!buf)
 		return ERR_PTR(-ENOMEM);
-	args.opcode = FUSE_GET_FMAP;
-	args.nodeid = nodeid;
-	args.reply = famfs_fmap_reply;
-	args.out_argvar = true;
-	args.out_numargs = 1;
-	args.out_args[0].size = FAMFS_FMAP_MAX;
-	args.out_args[0].value = buf;
-
-	len = fuse_simple_request(fm, &args);
-	if (len == -ENOSYS)
-		return ERR_PTR(-EOPNOTSUPP);
+	len = famfs_request_map(fm, nodeid, buf, size);
 	if (len < 0)
 		return ERR_PTR(len);
+
+	announced = famfs_map_announced(buf, len);
+	if (announced > FAMFS_FMAP_MAX)
+		return ERR_PTR(-E2BIG);
+	if (announced > size) {
+		kvfree(buf);
+		buf = kvmalloc(announced, GFP_KERNEL_ACCOUNT);
+		if (!buf)
+			return ERR_PTR(-ENOMEM);
+		len = famfs_request_map(fm, nodeid, buf, announced);
+		if (len < 0)
+			return ERR_PTR(len);
+	}
 	return famfs_map_parse(buf, len, FAMFS_MAX_DEVS);
 }
 
 /*
- * Detach a stale map. Never waits, since the locks are held: if pages are
- * pinned for DMA, or a failure is being handled, the open fails.
+ * Detach the map, if there is one. Does not wait, because locks are held: fails if
+ * pages are pinned for DMA, or while a failure is being handled.
  */
 static int famfs_detach_locked(struct inode *inode)
 {
@@ -127,14 +106,14 @@ static int famfs_detach_locked(struct inode *inode)
 	if (!map)
 		return 0;
 	if (dax_break_layout_inode(inode, NULL) ||
-	    !famfs_map_try_unlink(get_fuse_conn(inode)->famfs, map))
+	    !famfs_map_try_unlink(fuse_conn_famfs(get_fuse_conn(inode)), map))
 		return -EBUSY;
 	WRITE_ONCE(fi->famfs_map, NULL);
 	famfs_map_free(map);
 	return 0;
 }
 
-/* The size of the file is that of its map; replies on their way are too old. */
+/* The size is that of the map. Attribute replies in flight are older than that. */
 static void famfs_inode_set_size(struct inode *inode, loff_t size)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
@@ -146,7 +125,14 @@ static void famfs_inode_set_size(struct inode *inode, loff_t size)
 	i_size_write(inode, size);
 }
 
-static int famfs_attach_locked(struct inode *inode, struct famfs_map *map)
+/*
+ * The bit is cleared before the map is linked. A notification about one of its
+ * devices sets it again from then on, and one that was there before makes the
+ * link fail. The size is set, and compared with reports from the server, under the
+ * invalidate lock.
+ */
+static int famfs_attach_locked(struct inode *inode, struct famfs_map *map,
+			       struct famfs_conflict *conflict)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	int err;
@@ -154,58 +140,115 @@ static int famfs_attach_locked(struct inode *inode, struct famfs_map *map)
 	err = famfs_detach_locked(inode);
 	if (err)
 		return err;
-	map->owner = inode;
-	err = famfs_map_link(get_fuse_conn(inode)->famfs, map);
-	if (err)
-		return err;
-	famfs_inode_set_size(inode, map->size);
+	map->inode = inode;
 	clear_bit(FUSE_I_FAMFS_STALE, &fi->state);
+	err = famfs_map_link(fuse_conn_famfs(get_fuse_conn(inode)), map,
+			     conflict);
+	if (err) {
+		set_bit(FUSE_I_FAMFS_STALE, &fi->state);
+		return err;
+	}
+	famfs_inode_set_size(inode, map->size);
 	WRITE_ONCE(fi->famfs_map, map);
 	return 0;
 }
 
 /*
  * Of opens that race, one attaches its map and the others free theirs. Return:
- * 0 if the inode has a map now.
+ * 0 if the inode has a map now, -ESTALE if the server has retired the one that
+ * was fetched, -EINTR on a fatal signal.
  */
-static int famfs_attach(struct inode *inode, struct famfs_map *map)
+static int famfs_attach(struct inode *inode, struct famfs_map *map, u32 retired,
+			struct famfs_conflict *conflict)
 {
-	int err = 0;
+	int err = inode_lock_killable(inode);
 
-	inode_lock(inode);
+	if (err)
+		return err;
 	filemap_invalidate_lock(inode->i_mapping);
 	if (famfs_inode_has_map(inode))
 		famfs_map_free(map);
+	else if (get_fuse_inode(inode)->famfs_retired != retired)
+		err = -ESTALE;
 	else
-		err = famfs_attach_locked(inode, map);
+		err = famfs_attach_locked(inode, map, conflict);
 	filemap_invalidate_unlock(inode->i_mapping);
 	inode_unlock(inode);
+	return err;
+}
+
+/*
+ * Detach the map of a file that is neither open nor mapped, because another file
+ * claims its memory. Return: 0, -EBUSY if the file is open, or if its pages are
+ * pinned, -EINTR on a fatal signal.
+ */
+static int famfs_inode_give_way(struct inode *inode)
+{
+	struct fuse_inode *fi = get_fuse_inode(inode);
+	int err;
+
+	/* the lock of an open file can be held for any time */
+	if (atomic_read(&fi->famfs_opens))
+		return -EBUSY;
+	err = inode_lock_killable(inode);
+	if (err)
+		return err;
+	if (atomic_cmpxchg(&fi->famfs_opens, 0, FAMFS_OPENS_BLOCKED)) {
+		inode_unlock(inode);
+		return -EBUSY;
+	}
+	filemap_invalidate_lock(inode->i_mapping);
+	err = famfs_detach_locked(inode);
+	filemap_invalidate_unlock(inode->i_mapping);
+	atomic_set(&fi->famfs_opens, 0);
+	inode_unlock(inode);
+	return err;
+}
+
+/* Return: 0 if it is worth trying to link the map again. */
+static int famfs_resolve_conflict(struct famfs_conn *conn,
+				  struct famfs_conflict *conflict)
+{
+	int err;
+
+	if (conflict->inode) {
+		err = famfs_inode_give_way(conflict->inode);
+		iput(conflict->inode);
+	} else {
+		err = famfs_map_wait_unlink(conn, conflict);
+	}
+	if (!err && fatal_signal_pending(current))
+		err = -EINTR;
+	return err;
+}
+
+/* Attach a map that has been fetched, or free it. */
+static int famfs_attach_or_free(struct inode *inode, struct famfs_map *map,
+				u32 retired)
+{
+	struct famfs_conn *conn = fuse_conn_famfs(get_fuse_conn(inode));
+	int err;
+
+	do {
+		struct famfs_conflict conflict = {};
+
+		err = famfs_attach(inode, map, retired, &conflict);
+		if (err != -EBUSY || !conflict.found)
+			break;
+		err = famfs_resolve_conflict(conn, &conflict);
+	} while (!err);
 	if (err)
 		famfs_map_free(map);
 	return err;
 }
 
-/**
- * famfs_inode_open() - make sure that a file has a map
- * @inode: a regular file on a famfs connection
- *
- * Context: process context, may sleep, holds no lock of the inode.
- * Return: 0, -EINVAL for a map that breaks the format or leaves its device,
- * -EOPNOTSUPP if the server does not know the request, or for a version or type
- * that is not known, -EPERM if the server lacks CAP_SYS_RAWIO, -EBUSY if
- * another file uses a part of the memory, or if a stale map is still in use
- * (pinned pages), -ENODEV if a device is gone, -EIO if the reply is longer than
- * the format allows, -EINTR, -ENOMEM, what famfs_map_get_devs() returns, or the
- * server's error.
- */
-int famfs_inode_open(struct inode *inode)
+static int famfs_inode_get_map(struct inode *inode)
 {
 	struct fuse_mount *fm = get_fuse_mount(inode);
+	u32 retired = READ_ONCE(get_fuse_inode(inode)->famfs_retired);
 	struct famfs_map *map;
 	int err;
 
-	if (famfs_inode_has_map(inode))
-		return 0;
 	map = famfs_fetch_map(fm, get_node_id(inode));
 	if (IS_ERR(map))
 		return PTR_ERR(map);
@@ -214,7 +257,68 @@ int famfs_inode_open(struct inode *inode)
 		famfs_map_free(map);
 		return err;
 	}
-	return famfs_attach(inode, map);
+	return famfs_attach_or_free(inode, map, retired);
+}
+
+/* Count an open descriptor, and so keep the map from being taken. */
+static void famfs_inode_count_open(struct inode *inode)
+{
+	while (!atomic_inc_unless_negative(&get_fuse_inode(inode)->famfs_opens)) {
+		/* wait for famfs_inode_give_way() */
+		inode_lock(inode);
+		inode_unlock(inode);
+	}
+}
+
+/**
+ * famfs_inode_open() - open a file, and make sure that it has a map
+ * @inode: a regular file on a famfs connection
+ *
+ * Context: process context, may sleep, holds no lock of the inode.
+ * Return: 0, and then famfs_inode_release() is due; -EINVAL for a map that breaks
+ * the format or leaves its device, -E2BIG for one that is longer than
+ * FAMFS_FMAP_MAX or than was asked for, -EOPNOTSUPP if the server does not know
+ * the request, or for a version or type that is not known, -EPERM if the server
+ * lacks CAP_SYS_RAWIO, -EBUSY if another file that is open or mapped uses a part
+ * of the memory, or if pages of a file that gave way or of the stale map are
+ * pinned, -EAGAIN if the server has retired the map twice while it was fetched, -ENODEV
+ * if a device is gone, -EINTR, -ENOMEM, what famfs_map_get_devs() returns, or the
+ * server's error.
+ */
+int famfs_inode_open(struct inode *inode)
+{
+	int err;
+
+	famfs_inode_count_open(inode);
+	if (famfs_inode_has_map(inode))
+		return 0;
+	err = famfs_inode_get_map(inode);
+	/* the map that was fetched has been retired: there is a new one */
+	if (err == -ESTALE)
+		err = famfs_inode_get_map(inode);
+	if (err)
+		famfs_inode_release(inode);
+	return err == -ESTALE ? -EAGAIN : err;
+}
+
+/**
+ * famfs_inode_release() - an open descriptor is gone
+ * @inode: what famfs_inode_open() has succeeded for
+ *
+ * Context: any.
+ */
+void famfs_inode_release(struct inode *inode)
+{
+	atomic_dec(&get_fuse_inode(inode)->famfs_opens);
+}
+
+/* Make every access fail until the next open. */
+static void famfs_inode_set_stale_locked(struct inode *inode)
+{
+	/* faults that have not seen the bit hold the lock */
+	rwsem_assert_held_write(&inode->i_mapping->invalidate_lock);
+	set_bit(FUSE_I_FAMFS_STALE, &get_fuse_inode(inode)->state);
+	unmap_mapping_pages(inode->i_mapping, 0, 0, false);
 }
 
 /**
@@ -223,22 +327,63 @@ int famfs_inode_open(struct inode *inode)
  * @old: size of the inode so far, in bytes
  * @new: size that was reported, and has been set
  *
- * A file can not change its size under its map. If the sizes differ, the map is
- * stale. Nothing is truncated: that would take pages away that are in use.
+ * A file cannot change its size under its map. If they differ, the map is stale.
+ * Nothing is truncated: that would take pages away that are in use. The map is
+ * looked at under the lock, since one may be attached at this very moment.
  *
  * Context: process context, may sleep, may hold the inode lock.
  */
 void famfs_inode_check_size(struct inode *inode, loff_t old, loff_t new)
 {
+	struct famfs_map *map;
+
+	if (old == new)
+		return;
+	filemap_invalidate_lock(inode->i_mapping);
+	map = get_fuse_inode(inode)->famfs_map;
+	if (map && map->size != i_size_read(inode))
+		famfs_inode_set_stale_locked(inode);
+	filemap_invalidate_unlock(inode->i_mapping);
+}
+
+/**
+ * famfs_inode_retire() - the server has retired the map of a file
+ * @inode: a regular file on a famfs connection
+ *
+ * No mapping stays, and descriptors that are open are of no use until the file is
+ * opened again. Reads and writes that have begun, and DMA to pinned pages, go on;
+ * the file keeps its claim on the memory until they are done. A map that is being
+ * fetched may be the old one: it is not attached.
+ *
+ * Context: process context, may sleep, holds no lock of the inode.
+ */
+void famfs_inode_retire(struct inode *inode)
+{
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
-	if (old == new || !READ_ONCE(fi->famfs_map))
-		return;
-	set_bit(FUSE_I_FAMFS_STALE, &fi->state);
-	/* faults that have not seen the bit hold the lock */
 	filemap_invalidate_lock(inode->i_mapping);
-	unmap_mapping_pages(inode->i_mapping, 0, 0, false);
+	WRITE_ONCE(fi->famfs_retired, fi->famfs_retired + 1);
+	famfs_inode_set_stale_locked(inode);
 	filemap_invalidate_unlock(inode->i_mapping);
+}
+
+/**
+ * famfs_inode_drop() - does an inode go with its last reference?
+ * @inode: an inode of any type and connection
+ *
+ * FUSE evicts inodes as soon as they are unused. A file that has had pages mapped
+ * stays, as on other file systems on dax: eviction waits for pages that are
+ * pinned, and would do so in reclaim or in a thread of the server. It also keeps
+ * fsync able to tell what this host may have stored.
+ *
+ * Context: any, with the lock of the inode held.
+ * Return: whether the inode is to be evicted.
+ */
+int famfs_inode_drop(struct inode *inode)
+{
+	if (fuse_is_famfs(inode) && !mapping_empty(&inode->i_data))
+		return inode_generic_drop(inode);
+	return inode_just_drop(inode);
 }
 
 /**
@@ -252,14 +397,14 @@ void famfs_inode_evict_begin(struct inode *inode)
 	struct famfs_map *map = get_fuse_inode(inode)->famfs_map;
 
 	if (map)
-		famfs_map_retire(get_fuse_conn(inode)->famfs, map);
+		famfs_map_retire(fuse_conn_famfs(get_fuse_conn(inode)), map);
 }
 
 /**
  * famfs_inode_evict_end() - after the pages of an inode have been given up
  * @inode: what famfs_inode_evict_begin() was called for
  *
- * Context: process context.
+ * Context: process context, may sleep.
  */
 void famfs_inode_evict_end(struct inode *inode)
 {
@@ -269,7 +414,7 @@ void famfs_inode_evict_end(struct inode *inode)
 	if (!map)
 		return;
 	fi->famfs_map = NULL;
-	/* it is retired, so nobody uses it */
-	famfs_map_try_unlink(get_fuse_conn(inode)->famfs, map);
+	/* it is retired, so nothing uses it */
+	famfs_map_try_unlink(fuse_conn_famfs(get_fuse_conn(inode)), map);
 	famfs_map_free(map);
 }

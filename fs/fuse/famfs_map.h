@@ -3,115 +3,136 @@
  * famfs: the map of a file, from bytes to extents
  *
  * The map is made from the reply of an untrusted server, which is checked once,
- * here. What comes out is immutable and complete: every byte of the file is in
- * exactly one place, and resolving an offset can not fail below the end of the
- * file. Nothing in these two files takes a lock, sends a message or knows fuse,
- * so that KUnit and a fuzzer in user space can run them as they are.
+ * here. The result is complete and, but for what the owner keeps in it, does
+ * not change: every byte of the file is in exactly one place, and resolving an
+ * offset cannot fail below the end of the file. Nothing in these two files
+ * takes a lock, sends a message or knows fuse, so that KUnit and a fuzzer in
+ * user space can run them as they are.
  */
 #ifndef _FS_FUSE_FAMFS_MAP_H
 #define _FS_FUSE_FAMFS_MAP_H
 
-#include <linux/types.h>
 #include <linux/interval_tree.h>
+#include <linux/types.h>
 
+struct famfs_dev;
 struct famfs_map;
+struct inode;
+
+/* The most devices that a map can use */
+#define FAMFS_MAP_MAX_DEVS	64U
 
 /**
- * struct famfs_strip - a contiguous range of a device
- * @node: first and last page of the range on the device (@node.start and
- *	@node.last); the rest belongs to the tree of the device, see famfs_dev.c
- * @map: the map that this is part of
- * @devindex: index of the device, as long as @dev is not set
- * @dev: the device; set by the owner of the map before it is used
- *
- * One cache line. A simple extent is one strip, an interleaved one has several.
+ * enum famfs_map_kind - how to find the extent that a byte is in
+ * @FAMFS_MAP_EVEN: simple extents of one length, a power of two, of which the
+ *	last may be shorter; or a single one of any length
+ * @FAMFS_MAP_UNEVEN: other simple extents
+ * @FAMFS_MAP_INTERLEAVED: interleaved extents
  */
-struct famfs_strip {
+enum famfs_map_kind {
+	FAMFS_MAP_EVEN,
+	FAMFS_MAP_UNEVEN,
+	FAMFS_MAP_INTERLEAVED,
+};
+
+/**
+ * struct famfs_claim - what a map uses of one device
+ * @node: first and last page of the device (@node.start and @node.last) that
+ *	any strip of the map uses. These are bounds, other files may use pages
+ *	between them. The rest belongs to the tree of the device, see
+ *	famfs_conn.c
+ * @map: the map that this is part of
+ * @devindex: index of the device, as parsed
+ * @dev: the device; the owner of the map replaces @devindex by it before the
+ *	first call of famfs_map_resolve() or famfs_claim_find()
+ * @first: where its part of the order array of the map begins
+ * @nr: number of strips on the device, at least 1
+ */
+struct famfs_claim {
 	struct interval_tree_node node;
 	struct famfs_map *map;
 	union {
 		unsigned long devindex;
-		void *dev;
+		struct famfs_dev *dev;
 	};
-};
-
-/**
- * struct famfs_seg - a range of the file that one extent covers
- * @start: first byte of the range in the file
- * @end: first byte behind it, a multiple of the page size
- * @inv_nstrips: 2^64 / @nstrips, rounded up
- * @first: index of the first strip
- * @nstrips: number of strips; 1 means that the range is contiguous
- * @chunk_pages: size of a chunk in pages
- * @chunk_shift: log2 of the size of a chunk in bytes, 0 if it is no power of 2
- */
-struct famfs_seg {
-	u64 start;
-	u64 end;
-	u64 inv_nstrips;
-	u16 first;
-	u16 nstrips;
-	u32 chunk_pages:24;
-	u32 chunk_shift:8;
+	u32 first;
+	u32 nr;
 };
 
 /**
  * struct famfs_map - where a file lies
- * @owner: whose map this is; not used here
+ * @inode: the file, set by the owner of the map
  * @size: size of the file in bytes
- * @nsegs: number of segments, at least 1
- * @nstrips: number of strips, at least 1
- * @guide_shift: log2 of the bytes of the file that one guide is for
- * @users: not used here, see famfs_dev.c
- * @dying: not used here, see famfs_dev.c
- * @segs: the segments, in the order of the file and without gaps; the strips
- *	follow, see famfs_map_strips(), and, if there are several segments, the
- *	guides, see famfs_map_guides()
+ * @end: end of the last extent, rounded up to a page: at least @size
+ * @pos: offset into the file of each extent, then @end; not in an even map
+ * @users: number of notifications that use the map. For famfs_conn.c, under its
+ *	lock
+ * @nextents: number of extents, at least 1
+ * @nstrips: number of strips, at least 1; a simple extent is one strip
+ * @nclaims: number of claims, at least 1
+ * @kind: enum famfs_map_kind
+ * @shift: log2 of the length of the extents of an even map, otherwise of the
+ *	bytes of the file that there is one guide for
+ * @dying: the file is being evicted. For famfs_conn.c, under its lock
+ * @strips: for each strip its offset into the device, a multiple of the page
+ *	size, plus the index of its claim
  *
- * With one extent the whole map is two cache lines.
+ * The claims follow, and then what the kind of the map requires, see
+ * famfs_map.c. With one extent the whole map is two cache lines.
  */
 struct famfs_map {
-	void *owner;
+	struct inode *inode;
 	u64 size;
-	u16 nsegs;
-	u16 nstrips;
-	u16 users;
-	u8 guide_shift;
+	u64 end;
+	u64 *pos;
+	u32 users;
+	u32 nextents;
+	u32 nstrips;
+	u8 nclaims;
+	u8 kind;
+	u8 shift;
 	bool dying;
-	struct famfs_seg segs[] __counted_by(nsegs);
+	u64 strips[] __counted_by(nstrips);
 };
 
 /**
  * struct famfs_range - bytes that are contiguous in the file and on a device
- * @dev: the device, as set in the strip
+ * @dev: the device, as set in the claim
  * @pos: offset into the file of the first byte
  * @off: offset into the device of the first byte
  * @len: number of bytes, a multiple of the page size: may go beyond the end of
- *	the file, if the extent does
+ *	the file
  */
 struct famfs_range {
-	void *dev;
+	struct famfs_dev *dev;
 	u64 pos;
 	u64 off;
 	u64 len;
 };
 
-static inline struct famfs_strip *famfs_map_strips(const struct famfs_map *map)
+/* The claims of a map, by device index. */
+static inline struct famfs_claim *famfs_map_claims(const struct famfs_map *map)
 {
-	return (struct famfs_strip *)(map->segs + map->nsegs);
+	return (struct famfs_claim *)(map->strips + map->nstrips);
 }
 
-#define famfs_map_for_each_strip(map, strip) \
-	for (strip = famfs_map_strips(map); \
-	     strip < famfs_map_strips(map) + (map)->nstrips; strip++)
+#define famfs_map_for_each_claim(map, claim) \
+	for (claim = famfs_map_claims(map); \
+	     claim < famfs_map_claims(map) + (map)->nclaims; claim++)
 
+u32 famfs_map_announced(const void *buf, size_t len);
 struct famfs_map *famfs_map_parse(const void *buf, size_t len,
 				  unsigned int nr_devs);
 void famfs_map_free(struct famfs_map *map);
 bool famfs_map_resolve(const struct famfs_map *map, u64 off,
 		       struct famfs_range *range);
-bool famfs_map_locate(const struct famfs_map *map,
-		      const struct famfs_strip *strip, unsigned long page,
-		      u64 *off);
+bool famfs_claim_overlaps(const struct famfs_claim *a,
+			  const struct famfs_claim *b);
+bool famfs_claim_find(const struct famfs_claim *claim, unsigned long first,
+		      unsigned long last, struct famfs_range *range);
+
+#if IS_ENABLED(CONFIG_KUNIT)
+size_t famfs_map_bytes(const struct famfs_map *map);
+#endif
 
 #endif

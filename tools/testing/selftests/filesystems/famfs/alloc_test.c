@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -27,7 +26,6 @@
 #include "raw.h"
 #include "util.h"
 
-#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define DEBUGFS "/sys/kernel/debug/"
 #define DROP_CACHES "/proc/sys/vm/drop_caches"
 #define PRINTK "/proc/sys/kernel/printk"
@@ -68,7 +66,7 @@ static void prepare_injection(void)
 {
 	size_t i;
 
-	for (i = 0; i < ARRAY_LEN(kinds); i++) {
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
 		set_attr(kinds[i], "ignore-gfp-wait", "N");
 		set_attr(kinds[i], "verbose", "0");
 		set_attr(kinds[i], "task-filter", "Y");
@@ -122,30 +120,59 @@ static bool nth_disarm(int fd)
 	return !atoi(text);
 }
 
-/* --- Which errors there were --- */
+/* --- One try after the other --- */
 
-struct tally {
-	unsigned int tries, good;
+/* @n: which allocation fails; @hit: it was reached */
+struct tries {
+	unsigned int n, good;
+	bool hit;
 	unsigned int errors[512];
 };
 
-/* @ret: of the operation: negative errno, or not negative */
-static void tally_add(struct tally *t, int ret)
+/* Is there another try? The last one is the first without a failure. */
+static bool another_try(struct tries *t)
 {
-	t->tries++;
-	if (ret >= 0)
-		t->good++;
-	else if (-ret < (int)ARRAY_LEN(t->errors))
-		t->errors[-ret]++;
+	if (t->n && !t->hit)
+		return false;
+	if (t->n == TRIES_MAX)
+		errx(1, "there is no end to the allocations");
+	t->n++;
+	return true;
 }
 
-static void tally_print(const struct tally *t, const char *what)
+/* @ret: of the operation: negative errno, or not negative. Return: @ret */
+static int count_try(struct tries *t, int ret, bool hit)
+{
+	t->hit = hit;
+	if (ret >= 0)
+		t->good++;
+	else if (-ret < (int)ARRAY_SIZE(t->errors))
+		t->errors[-ret]++;
+	return ret;
+}
+
+/* Run @op with allocation t->n of the process behind @nth failing. */
+#define TRY(t, nth, op) ({ \
+	int ret_; \
+									\
+	nth_arm(nth, (t)->n); \
+	ret_ = (op); \
+	count_try(t, ret_, nth_disarm(nth)); \
+})
+
+/* Nothing fails but for want of memory. */
+#define EXPECT_ENOMEM(t, ret) \
+	EXPECT_TRUE(!(ret) || ((t)->hit && (ret) == -ENOMEM)) { \
+		TH_LOG("allocation %u: %s", (t)->n, strerror(-(ret))); \
+	}
+
+static void print_tries(const struct tries *t, const char *what)
 {
 	size_t i;
 
-	printf("# %s: %u allocations, %u of them not needed", what, t->tries,
+	printf("# %s: %u allocations, %u of them not needed", what, t->n,
 	       t->good);
-	for (i = 1; i < ARRAY_LEN(t->errors); i++)
+	for (i = 1; i < ARRAY_SIZE(t->errors); i++)
 		if (t->errors[i])
 			printf(", %s %u", strerrorname_np(i), t->errors[i]);
 	printf("\n");
@@ -161,41 +188,29 @@ enum { ONE, FORTY, INTERLEAVED, SPARE };
 #define FORTY_OFF (72 * MB)
 #define INTERLEAVED_OFF (80 * MB)
 #define STRIPS 4
-#define STRIP_LEN (256 * KB)
+#define STRIP_LEN (64 * PAGE)
 
 /* Forty extents on two devices, in no order. */
 static void set_forty(struct raw *r)
 {
-	struct {
-		struct fuse_famfs_fmap_header h;
-		struct fuse_famfs_simple_ext ext[40];
-	} map = {
-		.h.fmap_version = FAMFS_FMAP_VERSION,
-		.h.nextents = 40,
-		.h.file_size = 80 * PAGE,
-	};
+	struct fuse_famfs_simple_ext ext[40] = {};
 	unsigned int i;
 
 	for (i = 0; i < 40; i++) {
-		map.ext[i].se_devindex = i % 2;
-		map.ext[i].se_offset = FORTY_OFF + (i * 7 % 40) * 3 * PAGE;
-		map.ext[i].se_len = 2 * PAGE;
+		ext[i].se_devindex = i % 2;
+		ext[i].se_offset = FORTY_OFF + (i * 7 % 40) * 3 * PAGE;
+		ext[i].se_len = 2 * PAGE;
 	}
-	r->s->files[FORTY].size = map.h.file_size;
-	raw_set_reply(&r->s->files[FORTY].fmap, 0, &map, sizeof(map));
+	raw_set_map(r, FORTY, 80 * PAGE, FUSE_FAMFS_EXT_SIMPLE, 40, ext,
+		    sizeof(ext));
 }
 
 static void set_interleaved(struct raw *r)
 {
 	struct {
-		struct fuse_famfs_fmap_header h;
 		struct fuse_famfs_iext iext;
 		struct fuse_famfs_simple_ext ext[STRIPS];
 	} map = {
-		.h.fmap_version = FAMFS_FMAP_VERSION,
-		.h.ext_type = FUSE_FAMFS_EXT_INTERLEAVE,
-		.h.nextents = 1,
-		.h.file_size = STRIPS * STRIP_LEN,
 		.iext.ie_nstrips = STRIPS,
 		.iext.ie_chunk_size = 16 * PAGE,
 		.iext.ie_nbytes = STRIPS * STRIP_LEN,
@@ -207,26 +222,19 @@ static void set_interleaved(struct raw *r)
 		map.ext[i].se_offset = INTERLEAVED_OFF + i * STRIP_LEN;
 		map.ext[i].se_len = STRIP_LEN;
 	}
-	r->s->files[INTERLEAVED].size = map.h.file_size;
-	raw_set_reply(&r->s->files[INTERLEAVED].fmap, 0, &map, sizeof(map));
+	raw_set_map(r, INTERLEAVED, map.iext.ie_nbytes,
+		    FUSE_FAMFS_EXT_INTERLEAVE, 1, &map, sizeof(map));
 }
 
 /* On two devices. The server is not asked what the kernel does not need. */
 static void init_files(struct raw *r)
 {
 	raw_init(r);
-	raw_set_dev(r, 0, "/dev/" DAX_TWO);
-	raw_set_dev(r, 1, "/dev/" DAX_SMALL);
+	raw_set_dev(r, 0, DEV_TWO);
+	raw_set_dev(r, 1, DEV_SMALL);
 	raw_set_file(r, ONE, 0, ONE_OFF, ONE_LEN);
 	set_forty(r);
 	set_interleaved(r);
-}
-
-static void set_modes(void)
-{
-	if (dax_set_mode(DAX_TWO, DAX_FAMFS) ||
-	    dax_set_mode(DAX_SMALL, DAX_FAMFS))
-		errx(1, "a device does not bind");
 }
 
 static uint8_t buffer[ONE_LEN];
@@ -245,7 +253,7 @@ static void write_data(void)
 
 		fill_pattern(buffer, size, i, 0);
 		if (fd < 0 || pwrite(fd, buffer, size, 0) != size)
-			errx(1, "file %u can not be written", i);
+			errx(1, "file %u cannot be written", i);
 		close(fd);
 	}
 	if (raw_stop(&r))
@@ -283,6 +291,31 @@ static const char *works(const struct raw *r, unsigned int i)
 	return ok ? NULL : "wrong data";
 }
 
+/* --- What is left behind by all of that: the harness begins with the last test --- */
+
+FIXTURE(leaks)
+{
+};
+
+FIXTURE_SETUP(leaks)
+{
+	BEGIN();
+}
+
+FIXTURE_TEARDOWN(leaks)
+{
+	END();
+}
+
+TEST_F(leaks, none)
+{
+	int found = find_leaks();
+
+	if (found < 0)
+		SKIP(return, "no kmemleak");
+	EXPECT_EQ(0, found);
+}
+
 /* --- Open --- */
 
 enum side { OPENER, SERVER };
@@ -307,17 +340,14 @@ FIXTURE_VARIANT_ADD(open, interleaved_server) { INTERLEAVED, SERVER };
 
 FIXTURE_SETUP(open)
 {
-	log_problems();
-	if (!can_inject())
-		SKIP(return, "no fault injection");
+	BEGIN(DAX_TWO, DAX_SMALL);
 	prepare_injection();
-	set_modes();
 	write_data();
 }
 
 FIXTURE_TEARDOWN(open)
 {
-	EXPECT_EQ(0, log_problems());
+	END();
 }
 
 /*
@@ -329,60 +359,48 @@ static bool open_may_say(enum side side, int error)
 	return error == ENOMEM || (side == SERVER && error == EIO);
 }
 
-/* The first open on a new mount. Return: false if nothing has failed. */
-static bool first_open(struct __test_metadata *_metadata,
-		       const FIXTURE_VARIANT(open) *variant, unsigned int n,
-		       struct tally *t)
+/* The first open on a new mount. */
+static void first_open(struct __test_metadata *_metadata,
+		       const FIXTURE_VARIANT(open) *variant, struct tries *t)
 {
 	struct raw r;
 	int nth, fd;
-	bool hit;
 
 	init_files(&r);
 	raw_start(&r, NULL);
 	nth = nth_open(variant->side == OPENER ? getpid() : r.pid);
-
-	nth_arm(nth, n);
-	fd = raw_open(&r, variant->file, O_RDWR);
-	hit = nth_disarm(nth);
-
-	tally_add(t, fd);
+	fd = TRY(t, nth, raw_open(&r, variant->file, O_RDWR));
 	if (fd >= 0) {
 		EXPECT_TRUE(good_data(&r, variant->file, fd));
 		close(fd);
 	} else {
-		EXPECT_TRUE(hit && open_may_say(variant->side, -fd)) {
-			TH_LOG("allocation %u: %s", n, strerror(-fd));
+		EXPECT_TRUE(t->hit && open_may_say(variant->side, -fd)) {
+			TH_LOG("allocation %u: %s", t->n, strerror(-fd));
 		}
 	}
 	EXPECT_EQ(NULL, works(&r, variant->file)) {
-		TH_LOG("allocation %u", n);
+		TH_LOG("allocation %u", t->n);
 	}
 	close(nth);
 	EXPECT_EQ(0, raw_stop(&r));
-	return hit;
 }
 
 TEST_F(open, first)
 {
-	struct tally t = {};
-	unsigned int n = 1;
+	struct tries t = {};
 
-	while (first_open(_metadata, variant, n, &t) && n < TRIES_MAX)
-		n++;
-	EXPECT_LT(n, TRIES_MAX);
+	while (another_try(&t))
+		first_open(_metadata, variant, &t);
 	/* at least what the open itself has to have */
 	EXPECT_LT(variant->side == OPENER ? 5 : 0, t.errors[ENOMEM]);
-	tally_print(&t, "first open");
+	print_tries(&t, "first open");
 }
 
 /* The connection has the devices, and names and attributes are not cached. */
 TEST_F(open, another)
 {
-	struct tally t = {};
-	unsigned int n = 0;
+	struct tries t = {};
 	struct raw r;
-	bool hit;
 	int nth;
 
 	init_files(&r);
@@ -390,26 +408,22 @@ TEST_F(open, another)
 	raw_start(&r, NULL);
 	ASSERT_EQ(NULL, works(&r, SPARE - 1));
 	nth = nth_open(variant->side == OPENER ? getpid() : r.pid);
-	do {
+	while (another_try(&t)) {
 		int fd;
 
 		raw_renew(&r, variant->file);
-		nth_arm(nth, ++n);
-		fd = raw_open(&r, variant->file, O_RDWR);
-		hit = nth_disarm(nth);
-		tally_add(&t, fd);
+		fd = TRY(&t, nth, raw_open(&r, variant->file, O_RDWR));
 		EXPECT_TRUE(fd >= 0 ||
-			    (hit && open_may_say(variant->side, -fd))) {
-			TH_LOG("allocation %u: %s", n, strerror(-fd));
+			    (t.hit && open_may_say(variant->side, -fd))) {
+			TH_LOG("allocation %u: %s", t.n, strerror(-fd));
 		}
 		if (fd >= 0)
 			close(fd);
 		EXPECT_EQ(NULL, works(&r, variant->file));
-	} while (hit && n < TRIES_MAX);
-	EXPECT_LT(n, TRIES_MAX);
+	}
 	close(nth);
 	EXPECT_EQ(0, raw_stop(&r));
-	tally_print(&t, "another open");
+	print_tries(&t, "another open");
 }
 
 /* --- Several failures in a row --- */
@@ -442,13 +456,12 @@ static bool burst_disarm(const char *kind, int victim)
 }
 
 /* A first open, with failures from the moment when @space bytes are used up. */
-static bool burst_open(struct __test_metadata *_metadata,
+static void burst_open(struct __test_metadata *_metadata,
 		       const FIXTURE_VARIANT(open) *variant, const char *kind,
-		       unsigned int space, struct tally *t)
+		       unsigned int space, struct tries *t)
 {
 	int fd, victim;
 	struct raw r;
-	bool hit;
 
 	init_files(&r);
 	raw_start(&r, NULL);
@@ -456,10 +469,9 @@ static bool burst_open(struct __test_metadata *_metadata,
 			   "make-it-fail");
 	burst_arm(kind, victim, space);
 	fd = raw_open(&r, variant->file, O_RDWR);
-	hit = burst_disarm(kind, victim);
+	count_try(t, fd, burst_disarm(kind, victim));
 	close(victim);
-	tally_add(t, fd);
-	EXPECT_TRUE(fd >= 0 || (hit && open_may_say(variant->side, -fd))) {
+	EXPECT_TRUE(fd >= 0 || (t->hit && open_may_say(variant->side, -fd))) {
 		TH_LOG("%s, %u bytes: %s", kind, space, strerror(-fd));
 	}
 	if (fd >= 0)
@@ -468,27 +480,23 @@ static bool burst_open(struct __test_metadata *_metadata,
 		TH_LOG("%s, %u bytes", kind, space);
 	}
 	EXPECT_EQ(0, raw_stop(&r));
-	return hit;
 }
 
 static void bursts(struct __test_metadata *_metadata,
 		   const FIXTURE_VARIANT(open) *variant, const char *kind,
 		   unsigned int step)
 {
-	struct tally t = {};
-	unsigned int space = 0;
+	struct tries t = {};
 
+	log_ignore(EXPECTED);
 	/* who looks at the console should not be alarmed */
 	write_text(PRINTK, "4");
-	while (burst_open(_metadata, variant, kind, space, &t) &&
-	       t.tries < TRIES_MAX)
-		space += step;
+	while (another_try(&t))
+		burst_open(_metadata, variant, kind, (t.n - 1) * step, &t);
 	write_text(PRINTK, "7");
-	EXPECT_LT(t.tries, TRIES_MAX);
 	if (variant->side == OPENER)
 		EXPECT_LT(0, t.errors[ENOMEM]);
-	tally_print(&t, kind);
-	EXPECT_EQ(0, log_problems_but(EXPECTED));
+	print_tries(&t, kind);
 }
 
 TEST_F(open, slab_in_a_row)
@@ -513,11 +521,8 @@ FIXTURE(alloc)
 
 FIXTURE_SETUP(alloc)
 {
-	log_problems();
-	if (!can_inject())
-		SKIP(return, "no fault injection");
+	BEGIN(DAX_TWO, DAX_SMALL);
 	prepare_injection();
-	set_modes();
 	write_data();
 	self->nth = nth_open(getpid());
 }
@@ -526,7 +531,7 @@ FIXTURE_TEARDOWN(alloc)
 {
 	if (self->started)
 		EXPECT_EQ(0, raw_stop(&self->r));
-	EXPECT_EQ(0, log_problems());
+	END();
 }
 
 static void start(FIXTURE_DATA(alloc) *self)
@@ -552,23 +557,22 @@ static void arm_server(const struct raw *r)
 	nth_arm(fd, init_nth);
 }
 
-/* A mount whose FUSE_INIT may fail in the server. Return: false if it can't. */
-static bool mount_once(struct __test_metadata *_metadata,
-		       FIXTURE_DATA(alloc) *self, struct tally *t)
+/* A mount whose FUSE_INIT may fail in the server. */
+static void mount_once(struct __test_metadata *_metadata,
+		       FIXTURE_DATA(alloc) *self, struct tries *t)
 {
 	struct raw *r = &self->r;
 	int ret, nth;
-	bool hit;
 
 	init_files(r);
+	init_nth = t->n;
 	ret = raw_try_start(r, arm_server);
 	self->started = true;
 	nth = nth_open(r->pid);
-	hit = nth_disarm(nth);
+	count_try(t, ret, nth_disarm(nth));
 	close(nth);
-	tally_add(t, ret);
 	if (ret) {
-		EXPECT_TRUE(hit);
+		EXPECT_TRUE(t->hit);
 		EXPECT_EQ(-ECONNREFUSED, ret);
 		/* nothing but to mount again */
 		EXPECT_EQ(-ECONNREFUSED, raw_open(r, ONE, O_RDWR));
@@ -577,58 +581,37 @@ static bool mount_once(struct __test_metadata *_metadata,
 		EXPECT_EQ(1, raw_count(r, FUSE_GET_FMAP));
 	}
 	EXPECT_EQ(0, stop(self));
-	return hit;
 }
 
 TEST_F(alloc, init_in_the_server)
 {
-	struct tally t = {};
+	struct tries t = {};
 
-	for (init_nth = 1; init_nth < TRIES_MAX; init_nth++)
-		if (!mount_once(_metadata, self, &t))
-			break;
-	EXPECT_LT(init_nth, TRIES_MAX);
+	while (another_try(&t))
+		mount_once(_metadata, self, &t);
 	EXPECT_LT(0, t.errors[ECONNREFUSED]);
-	tally_print(&t, "init");
+	print_tries(&t, "init");
 	start(self);
 	EXPECT_EQ(NULL, works(&self->r, INTERLEAVED));
 }
 
-/* Return: 0 or -errno. */
-static int register_device(const struct raw *r, int fd, uint32_t index)
-{
-	struct fuse_daxdev_map map = { .fd = fd, .index = index };
-
-	return ioctl(r->fd, FUSE_DEV_IOC_DAXDEV_OPEN, &map) ? -errno : 0;
-}
-
 TEST_F(alloc, device_by_descriptor)
 {
-	int ret, fd = open("/dev/" DAX_TWO, O_RDWR | O_CLOEXEC);
-	struct tally t = {};
-	unsigned int n = 0;
-	bool hit;
+	int ret, fd = dax_open(DAX_TWO, O_RDWR);
+	struct tries t = {};
 
-	ASSERT_LE(0, fd);
 	start(self);
-	do {
-		nth_arm(self->nth, ++n);
-		ret = register_device(&self->r, fd, 0);
-		hit = nth_disarm(self->nth);
-		tally_add(&t, ret);
-		EXPECT_TRUE(!ret || (hit && ret == -ENOMEM)) {
-			TH_LOG("allocation %u: %s", n, strerror(-ret));
-		}
-		/* what has failed holds nothing, what has not holds it */
-		EXPECT_EQ(ret ? 0 : -EEXIST,
-			  register_device(&self->r, fd, 0));
+	while (another_try(&t)) {
+		ret = TRY(&t, self->nth, raw_add_dev(&self->r, fd, 0));
+		EXPECT_ENOMEM(&t, ret);
+		/* what has failed holds nothing and can be done again */
+		EXPECT_EQ(0, raw_add_dev(&self->r, fd, 0));
 		EXPECT_EQ(NULL, works(&self->r, ONE));
 		ASSERT_EQ(0, stop(self));
 		start(self);
-	} while (hit && n < TRIES_MAX);
-	EXPECT_LT(n, TRIES_MAX);
+	}
 	EXPECT_LT(0, t.errors[ENOMEM]);
-	tally_print(&t, "FUSE_DEV_IOC_DAXDEV_OPEN");
+	print_tries(&t, "FUSE_DEV_IOC_DAXDEV_OPEN");
 	close(fd);
 }
 
@@ -641,7 +624,7 @@ static void forget_pages(void)
 
 struct access_case {
 	const char *name;
-	size_t skew;	/* PAGE: no huge pages */
+	bool pte;	/* no huge pages */
 	int flags;
 	bool write;
 	int advice;	/* populate by madvise() instead, or 0 */
@@ -653,15 +636,15 @@ struct access_case {
 #endif
 
 static const struct access_case access_cases[] = {
-	{ "PMD read", 0, MAP_SHARED, false },
-	{ "PMD write", 0, MAP_SHARED, true },
-	{ "PTE read", PAGE, MAP_SHARED, false },
-	{ "PTE write", PAGE, MAP_SHARED, true },
-	{ "private read", PAGE, MAP_PRIVATE, false },
-	{ "private write", PAGE, MAP_PRIVATE, true },
-	{ "private PMD write", 0, MAP_PRIVATE, true },
-	{ "populate PMD", 0, MAP_SHARED, true, MADV_POPULATE_WRITE },
-	{ "populate PTE", PAGE, MAP_SHARED, false, MADV_POPULATE_READ },
+	{ "PMD read", false, MAP_SHARED, false },
+	{ "PMD write", false, MAP_SHARED, true },
+	{ "PTE read", true, MAP_SHARED, false },
+	{ "PTE write", true, MAP_SHARED, true },
+	{ "private read", true, MAP_PRIVATE, false },
+	{ "private write", true, MAP_PRIVATE, true },
+	{ "private PMD write", false, MAP_PRIVATE, true },
+	{ "populate PMD", false, MAP_SHARED, true, MADV_POPULATE_WRITE },
+	{ "populate PTE", true, MAP_SHARED, false, MADV_POPULATE_READ },
 };
 
 /* Return: 0 or -errno, -EFAULT for a SIGBUS. */
@@ -674,32 +657,27 @@ static int access_once(const struct access_case *c, char *p)
 	return try_read(p + PAGE, NULL) ? 0 : -EFAULT;
 }
 
-/* A page fault that gets no memory is taken again, so it can't fail. */
-static bool fault_once(struct __test_metadata *_metadata,
+/* A page fault that gets no memory is taken again, so it cannot fail. */
+static void fault_once(struct __test_metadata *_metadata,
 		       FIXTURE_DATA(alloc) *self, const struct access_case *c,
-		       unsigned int n, struct tally *t)
+		       struct tries *t)
 {
 	int ret, fd = raw_open(&self->r, ONE, O_RDWR);
-	bool hit;
 	char *p;
 
 	ASSERT_LE(0, fd);
 	p = map_at(ONE_LEN, PROT_READ | PROT_WRITE, c->flags, fd, 0, PMD,
-		   c->skew);
+		   c->pte ? PAGE : 0);
 	ASSERT_NE(NULL, p);
-	nth_arm(self->nth, n);
-	ret = access_once(c, p);
-	hit = nth_disarm(self->nth);
-	tally_add(t, ret);
-	EXPECT_TRUE(!ret || (c->advice && hit && ret == -ENOMEM)) {
-		TH_LOG("%s, allocation %u: %s", c->name, n, strerror(-ret));
+	ret = TRY(t, self->nth, access_once(c, p));
+	EXPECT_TRUE(!ret || (c->advice && t->hit && ret == -ENOMEM)) {
+		TH_LOG("%s, allocation %u: %s", c->name, t->n, strerror(-ret));
 	}
 	EXPECT_EQ(0, access_once(c, p));
 	EXPECT_EQ(-1, check_pattern(p, ONE_LEN, ONE, 0));
 	munmap(p, ONE_LEN);
 	close(fd);
 	forget_pages();
-	return hit;
 }
 
 TEST_F(alloc, faults)
@@ -707,19 +685,17 @@ TEST_F(alloc, faults)
 	size_t i;
 
 	start(self);
-	for (i = 0; i < ARRAY_LEN(access_cases); i++) {
+	for (i = 0; i < ARRAY_SIZE(access_cases); i++) {
 		const struct access_case *c = &access_cases[i];
 		uint64_t maps = raw_count(&self->r, FUSE_GET_FMAP);
-		struct tally t = {};
-		unsigned int n = 1;
+		struct tries t = {};
 
-		while (fault_once(_metadata, self, c, n, &t) && n < TRIES_MAX)
-			n++;
-		EXPECT_LT(n, TRIES_MAX);
-		EXPECT_LT(1, n);
+		while (another_try(&t))
+			fault_once(_metadata, self, c, &t);
+		EXPECT_LT(1, t.n);
 		/* they were first faults */
-		EXPECT_EQ(maps + n, raw_count(&self->r, FUSE_GET_FMAP));
-		tally_print(&t, c->name);
+		EXPECT_EQ(maps + t.n, raw_count(&self->r, FUSE_GET_FMAP));
+		print_tries(&t, c->name);
 	}
 }
 
@@ -759,27 +735,19 @@ TEST_F(alloc, mmap_read_and_write)
 	start(self);
 	fd = raw_open(&self->r, ONE, O_RDWR);
 	ASSERT_LE(0, fd);
-	for (i = 0; i < ARRAY_LEN(calls); i++) {
-		struct tally t = {};
-		unsigned int n = 0;
-		bool hit;
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
+		struct tries t = {};
 
-		do {
+		while (another_try(&t)) {
 			int ret;
 
 			/* what is copied after fork() is not of interest */
 			fill_pattern(buffer, ONE_LEN, ONE, 0);
-			nth_arm(self->nth, ++n);
-			ret = calls[i](fd);
-			hit = nth_disarm(self->nth);
-			tally_add(&t, ret);
-			EXPECT_TRUE(!ret || (hit && ret == -ENOMEM)) {
-				TH_LOG("%s: %d", names[i], ret);
-			}
+			ret = TRY(&t, self->nth, calls[i](fd));
+			EXPECT_ENOMEM(&t, ret);
 			EXPECT_EQ(0, calls[i](fd));
-		} while (hit && n < TRIES_MAX);
-		EXPECT_LT(n, TRIES_MAX);
-		tally_print(&t, names[i]);
+		}
+		print_tries(&t, names[i]);
 	}
 	EXPECT_TRUE(good_data(&self->r, ONE, fd));
 	close(fd);
@@ -787,30 +755,24 @@ TEST_F(alloc, mmap_read_and_write)
 
 TEST_F(alloc, unmount)
 {
-	struct tally t = {};
-	unsigned int n = 0;
-	bool hit;
+	struct tries t = {};
 
-	do {
+	while (another_try(&t)) {
 		int ret;
 
 		start(self);
 		EXPECT_EQ(NULL, works(&self->r, FORTY));
-		nth_arm(self->nth, ++n);
-		ret = umount2(self->r.mnt, 0) ? -errno : 0;
-		hit = nth_disarm(self->nth);
-		tally_add(&t, ret);
-		EXPECT_TRUE(!ret || (hit && ret == -ENOMEM));
+		ret = TRY(&t, self->nth, umount2(self->r.mnt, 0) ? -errno : 0);
+		EXPECT_ENOMEM(&t, ret);
 		if (ret) {
 			EXPECT_EQ(NULL, works(&self->r, FORTY));
 			EXPECT_EQ(0, umount2(self->r.mnt, 0));
 		}
 		/* what it cleans up is unmounted already */
 		EXPECT_EQ(-EINVAL, stop(self));
-	} while (hit && n < TRIES_MAX);
-	EXPECT_LT(n, TRIES_MAX);
-	EXPECT_LT(1, n);
-	tally_print(&t, "umount");
+	}
+	EXPECT_LT(1, t.n);
+	print_tries(&t, "umount");
 }
 
 /* --- Devices --- */
@@ -831,9 +793,7 @@ FIXTURE_VARIANT_ADD(device, pmem) { DAX_PMEM };
 
 FIXTURE_SETUP(device)
 {
-	log_problems();
-	if (!can_inject())
-		SKIP(return, "no fault injection");
+	BEGIN(variant->dev);
 	prepare_injection();
 	ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_DISABLED));
 	ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
@@ -842,7 +802,7 @@ FIXTURE_SETUP(device)
 
 FIXTURE_TEARDOWN(device)
 {
-	EXPECT_EQ(0, log_problems());
+	END();
 }
 
 /* Addresses of the functions, and of what comes behind the second one. */
@@ -870,7 +830,7 @@ static bool find_functions(const char *first, const char *second,
 /*
  * Memory hotplug believes that it always gets memory for the memory map, warns
  * if it does not, and leaves the sections behind that it had added before.
- * Leave it out. Return: false if the kernel can not do that.
+ * Leave it out. Return: false if the kernel cannot do that.
  */
 static bool spare_hotplug(bool on)
 {
@@ -882,7 +842,7 @@ static bool spare_hotplug(bool on)
 		return false;
 	if (on && !find_functions("add_pages", "arch_add_memory", &start, &end))
 		return false;
-	for (i = 0; i < ARRAY_LEN(kinds); i++) {
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
 		snprintf(text, sizeof(text), "%#lx", start);
 		set_attr(kinds[i], "reject-start", text);
 		snprintf(text, sizeof(text), "%#lx", end);
@@ -930,14 +890,14 @@ static const char *device_works(const char *dev)
 
 	fill_pattern(buffer, ONE_LEN, ONE, 0);
 	if (fd < 0 || write_some(fd))
-		why = "can not be written";
+		why = "cannot be written";
 	else
 		why = good_data(&r, ONE, fd) ? NULL : "wrong data";
 	close(fd);
 	return raw_stop(&r) ? "umount" : why;
 }
 
-/* A region that can not be allocated counts as busy. */
+/* A region that cannot be allocated counts as busy. */
 static bool bind_may_say(int error)
 {
 	return error == ENOMEM || error == EBUSY;
@@ -946,143 +906,100 @@ static bool bind_may_say(int error)
 TEST_F(device, bind)
 {
 	int bind = open_attr("bind"), unbind = open_attr("unbind");
-	struct tally t = {};
-	unsigned int n = 0;
-	bool hit;
+	struct tries t = {};
 
 	if (!spare_hotplug(true))
 		SKIP(return, "no CONFIG_FAULT_INJECTION_STACKTRACE_FILTER");
-	do {
+	while (another_try(&t)) {
 		int ret;
 
 		ASSERT_EQ(0, write_attr(unbind, variant->dev));
-		nth_arm(self->nth, ++n);
-		ret = write_attr(bind, variant->dev);
-		hit = nth_disarm(self->nth);
-		tally_add(&t, ret);
-		EXPECT_TRUE(!ret || (hit && bind_may_say(-ret))) {
-			TH_LOG("allocation %u: %s", n, strerror(-ret));
+		ret = TRY(&t, self->nth, write_attr(bind, variant->dev));
+		EXPECT_TRUE(!ret || (t.hit && bind_may_say(-ret))) {
+			TH_LOG("allocation %u: %s", t.n, strerror(-ret));
 		}
 		EXPECT_EQ(ret ? DAX_DISABLED : DAX_FAMFS,
 			  dax_get_mode(variant->dev));
 		if (ret)
 			ASSERT_EQ(0, write_attr(bind, variant->dev));
-		if (n % 16 == 1)
+		if (t.n % 16 == 1)
 			EXPECT_EQ(NULL, device_works(variant->dev));
-	} while (hit && n < TRIES_MAX);
-	EXPECT_LT(n, TRIES_MAX);
+	}
 	EXPECT_LT(5, t.errors[ENOMEM]);
-	tally_print(&t, "bind");
+	print_tries(&t, "bind");
 	spare_hotplug(false);
 	EXPECT_EQ(NULL, device_works(variant->dev));
 	close(bind);
 	close(unbind);
 }
 
-/* An unbind can not fail. */
+/* An unbind cannot fail. */
 TEST_F(device, unbind)
 {
 	int bind = open_attr("bind"), unbind = open_attr("unbind");
-	struct tally t = {};
-	unsigned int n = 0;
-	bool hit;
+	struct tries t = {};
 
-	do {
-		int ret;
+	while (another_try(&t)) {
+		int ret = TRY(&t, self->nth, write_attr(unbind, variant->dev));
 
-		nth_arm(self->nth, ++n);
-		ret = write_attr(unbind, variant->dev);
-		hit = nth_disarm(self->nth);
-		tally_add(&t, ret);
 		/* before the driver core has begun */
-		EXPECT_TRUE(!ret || (hit && ret == -ENOMEM));
+		EXPECT_ENOMEM(&t, ret);
 		EXPECT_EQ(ret ? DAX_FAMFS : DAX_DISABLED,
 			  dax_get_mode(variant->dev));
 		if (!ret)
 			ASSERT_EQ(0, write_attr(bind, variant->dev));
 		EXPECT_EQ(NULL, device_works(variant->dev));
-	} while (hit && n < TRIES_MAX);
-	EXPECT_LT(n, TRIES_MAX);
-	tally_print(&t, "unbind");
+	}
+	print_tries(&t, "unbind");
 	close(bind);
 	close(unbind);
 }
 
 /* A failure that says it was dealt with may not be forgotten. */
-static bool fail_page(struct __test_metadata *_metadata,
+static void fail_page(struct __test_metadata *_metadata,
 		      FIXTURE_DATA(device) *self, const char *dev, int hwpoison,
-		      unsigned int n, struct tally *t)
+		      struct tries *t)
 {
 	char pfn[32];
 	struct raw r;
 	int ret, fd = start_on(&r, dev);
-	bool hit;
 
 	EXPECT_EQ(0, write_some(fd));
 	snprintf(pfn, sizeof(pfn), "%#jx",
 		 (uintmax_t)dax_pfn(dev, ONE_OFF + PAGE));
-
-	nth_arm(self->nth, n);
-	ret = write_attr(hwpoison, pfn);
-	hit = nth_disarm(self->nth);
-	tally_add(t, ret);
-	EXPECT_TRUE(!ret || (hit && ret == -ENOMEM)) {
-		TH_LOG("allocation %u: %s", n, strerror(-ret));
-	}
-	if (!ret) {
-		EXPECT_EQ(-1, pread(fd, buffer, 1, PAGE));
-		EXPECT_EQ(EIO, errno);
-	}
+	ret = TRY(t, self->nth, write_attr(hwpoison, pfn));
+	EXPECT_ENOMEM(t, ret);
+	if (!ret)
+		EXPECT_ERRNO(EIO, pread(fd, buffer, 1, PAGE));
 	close(fd);
 	EXPECT_EQ(0, raw_stop(&r));
-	return hit;
 }
 
 /* Also when there is no memory to record the failure in. */
 TEST_F(device, memory_failure)
 {
 	int hwpoison = open(DEBUGFS "hwpoison/corrupt-pfn", O_WRONLY);
-	struct tally t = {};
-	unsigned int n = 0;
-	bool hit;
+	struct tries t = {};
 
-	if (hwpoison < 0)
+	if (!can_poison())
 		SKIP(return, "no injection of memory failure");
-	do {
-		hit = fail_page(_metadata, self, variant->dev, hwpoison, ++n,
-				&t);
+	ASSERT_LE(0, hwpoison);
+	while (another_try(&t)) {
+		fail_page(_metadata, self, variant->dev, hwpoison, &t);
 		/* the record goes with the binding */
 		ASSERT_EQ(0, dax_unbind(variant->dev));
 		ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
-	} while (hit && n < TRIES_MAX);
-	EXPECT_LT(n, TRIES_MAX);
-	EXPECT_LT(1, n);
-	tally_print(&t, "memory failure");
+	}
+	EXPECT_LT(1, t.n);
+	print_tries(&t, "memory failure");
 	EXPECT_EQ(NULL, device_works(variant->dev));
 	close(hwpoison);
 }
 
-/* --- What is left behind by all of that: tests run in this order --- */
-
-FIXTURE(leaks)
+int main(int argc, char **argv)
 {
-};
-
-FIXTURE_SETUP(leaks)
-{
+	require_test_devs();
+	if (!can_inject())
+		skip_program("no fault injection");
+	return test_harness_run(argc, argv);
 }
-
-FIXTURE_TEARDOWN(leaks)
-{
-}
-
-TEST_F(leaks, none)
-{
-	int found = find_leaks();
-
-	if (found < 0)
-		SKIP(return, "no kmemleak");
-	EXPECT_EQ(0, found);
-}
-
-TEST_HARNESS_MAIN

@@ -3,7 +3,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,11 +10,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-#include <linux/fuse.h>
+#include <linux/io_uring.h>
 
 #include "../../kselftest_harness.h"
 #include "util.h"
@@ -47,19 +46,28 @@ FIXTURE_VARIANT_ADD(device, dynamic) { .dev = DAX_BIG, .ram = true };
 FIXTURE_VARIANT_ADD(device, two_ranges) { .dev = DAX_TWO, .ram = true };
 FIXTURE_VARIANT_ADD(device, pmem) { .dev = DAX_PMEM };
 
-FIXTURE_SETUP(device)
+/* Bind, mount, open. */
+static void start(struct __test_metadata *_metadata, FIXTURE_DATA(device) *self,
+		  const FIXTURE_VARIANT(device) *variant)
 {
-	ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_DISABLED));
 	ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
-	snprintf(self->layout, sizeof(self->layout),
-		 "dev 0 /dev/%s\nfile f 644 8M simple 0:124M:8M\n"
-		 "file other 644 8M simple 0:140M:8M\n"
-		 "file new 644 2M simple 0:160M:2M\n", variant->dev);
 	server_start(&self->s, self->layout, NULL);
 	self->fd = server_open(&self->s, "f", O_RDWR);
 	self->other = server_open(&self->s, "other", O_RDWR);
 	ASSERT_LE(0, self->fd);
 	ASSERT_LE(0, self->other);
+}
+
+FIXTURE_SETUP(device)
+{
+	BEGIN(variant->dev);
+	/* forgets failed pages */
+	ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_DISABLED));
+	snprintf(self->layout, sizeof(self->layout),
+		 "dev 0 /dev/%s\nfile f 644 8M simple 0:124M:8M\n"
+		 "file other 644 8M simple 0:140M:8M\n"
+		 "file new 644 2M simple 0:160M:2M\n", variant->dev);
+	start(_metadata, self, variant);
 }
 
 FIXTURE_TEARDOWN(device)
@@ -67,29 +75,10 @@ FIXTURE_TEARDOWN(device)
 	close(self->fd);
 	close(self->other);
 	EXPECT_EQ(0, server_stop(&self->s));
-}
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec * 1e-9;
+	END();
 }
 
 /* The device is gone and comes back: everything works as on the first day. */
-static void mount_again(struct __test_metadata *_metadata,
-			FIXTURE_DATA(device) *self,
-			const FIXTURE_VARIANT(device) *variant)
-{
-	ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
-	server_start(&self->s, self->layout, NULL);
-	self->fd = server_open(&self->s, "f", O_RDWR);
-	self->other = server_open(&self->s, "other", O_RDWR);
-	ASSERT_LE(0, self->fd);
-	ASSERT_LE(0, self->other);
-}
-
 static void works_again(struct __test_metadata *_metadata,
 			FIXTURE_DATA(device) *self,
 			const FIXTURE_VARIANT(device) *variant)
@@ -99,9 +88,8 @@ static void works_again(struct __test_metadata *_metadata,
 	close(self->fd);
 	close(self->other);
 	ASSERT_EQ(0, server_stop(&self->s));
-	mount_again(_metadata, self, variant);
-	p = map_file(self->fd, LEN, PROT_READ | PROT_WRITE, MAP_SHARED);
-	ASSERT_NE(NULL, p);
+	start(_metadata, self, variant);
+	p = map_rw(self->fd, LEN);
 	fill_pattern(p, LEN, 9, 0);
 	EXPECT_EQ(-1, check_pattern(p, LEN, 9, 0));
 	munmap(p, LEN);
@@ -113,9 +101,8 @@ TEST_F(device, unbind_mapped)
 	char *pmd, *pte, *priv, c = 0;
 	double start;
 
-	pmd = map_file(self->fd, LEN, PROT_READ | PROT_WRITE, MAP_SHARED);
-	pte = map_at(LEN, PROT_READ | PROT_WRITE, MAP_SHARED, self->other, 0,
-		     PMD, PAGE);
+	pmd = map_rw(self->fd, LEN);
+	pte = map_rw_pages(self->other, LEN);
 	priv = map_file(self->other, LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE);
 	ASSERT_TRUE(pmd && pte && priv);
 	fill_pattern(pmd, LEN, 1, 0);
@@ -123,9 +110,9 @@ TEST_F(device, unbind_mapped)
 	priv[0] = 'a';
 	priv[PAGE]++;
 
-	start = now();
+	start = seconds();
 	ASSERT_EQ(0, dax_unbind(variant->dev));
-	EXPECT_GT(10, now() - start);
+	EXPECT_GT(10, seconds() - start);
 
 	EXPECT_FALSE(try_read(pmd, &f));
 	EXPECT_EQ(BUS_ADRERR, f.code);
@@ -137,10 +124,8 @@ TEST_F(device, unbind_mapped)
 	EXPECT_TRUE(try_read(priv, NULL));
 	EXPECT_EQ('a', priv[0]);
 	EXPECT_FALSE(try_read(priv + 8 * PAGE, NULL));
-	EXPECT_EQ(-1, pread(self->fd, &c, 1, 0));
-	EXPECT_EQ(EIO, errno);
-	EXPECT_EQ(-1, pwrite(self->fd, &c, 1, LEN - 1));
-	EXPECT_EQ(EIO, errno);
+	EXPECT_ERRNO(EIO, pread(self->fd, &c, 1, 0));
+	EXPECT_ERRNO(EIO, pwrite(self->fd, &c, 1, LEN - 1));
 	EXPECT_EQ(-ENODEV, server_open(&self->s, "new", O_RDONLY));
 
 	/* the old mount does not get in the way of the memory */
@@ -155,16 +140,15 @@ TEST_F(device, unbind_mapped)
 
 TEST_F(device, content_survives)
 {
-	char *p = map_file(self->fd, LEN, PROT_READ | PROT_WRITE, MAP_SHARED);
+	char *p = map_rw(self->fd, LEN);
 
-	ASSERT_NE(NULL, p);
 	fill_pattern(p, LEN, 3, 0);
 	ASSERT_EQ(0, dax_unbind(variant->dev));
 	munmap(p, LEN);
 	close(self->fd);
 	close(self->other);
 	ASSERT_EQ(0, server_stop(&self->s));
-	mount_again(_metadata, self, variant);
+	start(_metadata, self, variant);
 	p = map_file(self->fd, LEN, PROT_READ, MAP_SHARED);
 	ASSERT_NE(NULL, p);
 	EXPECT_EQ(-1, check_pattern(p, LEN, 3, 0));
@@ -175,12 +159,11 @@ TEST_F(device, content_survives)
 static pid_t child_reads(int fd)
 {
 	static char buf[64 * KB];
-	pid_t pid = fork();
+	pid_t pid = child_start();
 	size_t off = 0;
 
 	if (pid)
 		return pid;
-	alarm(60);
 	while (pread(fd, buf, sizeof(buf), off) == sizeof(buf))
 		off = (off + sizeof(buf)) % LEN;
 	_exit(errno != EIO);
@@ -189,12 +172,11 @@ static pid_t child_reads(int fd)
 static pid_t child_faults(int fd, size_t skew, bool write)
 {
 	volatile char *p;
-	pid_t pid = fork();
+	pid_t pid = child_start();
 	size_t off = 0;
 
 	if (pid)
 		return pid;
-	alarm(60);
 	p = map_at(LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0, PMD, skew);
 	while (write ? try_write(p + off, NULL) : try_read(p + off, NULL)) {
 		off = (off + 17 * PAGE) % LEN;
@@ -208,7 +190,7 @@ TEST_F(device, unbind_busy)
 {
 	pid_t pids[6];
 	double start;
-	int i, status;
+	int i;
 
 	pids[0] = child_reads(self->fd);
 	pids[1] = child_reads(self->other);
@@ -217,41 +199,15 @@ TEST_F(device, unbind_busy)
 	pids[4] = child_faults(self->other, 0, false);
 	pids[5] = child_faults(self->other, PAGE, true);
 	usleep(500000);
-	start = now();
+	start = seconds();
 	EXPECT_EQ(0, dax_unbind(variant->dev));
-	EXPECT_GT(20, now() - start);
+	EXPECT_GT(20, seconds() - start);
 	for (i = 0; i < 6; i++) {
-		ASSERT_EQ(pids[i], waitpid(pids[i], &status, 0));
-		EXPECT_EQ(0, status) {
+		EXPECT_EQ(0, child_wait(pids[i])) {
 			TH_LOG("child %d", i);
 		}
 	}
 	works_again(_metadata, self, variant);
-}
-
-/*
- * Runs @script in a shell, which has neither our files nor our mappings, from
- * the moment when this returns.
- */
-static pid_t child_shell(const char *script, const char *arg)
-{
-	pid_t pid = vfork();
-
-	if (!pid) {
-		/* exec would close them only after the parent has gone on */
-		close_range(3, ~0U, 0);
-		alarm(60);
-		execl("/bin/sh", "sh", "-c", script, "sh", arg, NULL);
-		_exit(127);
-	}
-	return pid;
-}
-
-static pid_t child_unbinds(const char *dev)
-{
-	return child_shell("echo $1 > /sys/bus/dax/drivers/fsdev_dax/unbind &&"
-			   "echo $1 > /sys/bus/dax/drivers/fsdev_dax/remove_id",
-			   dev);
 }
 
 /* While pages are pinned the unbind waits, and then it completes. */
@@ -261,7 +217,7 @@ static void unbind_pinned(struct __test_metadata *_metadata,
 {
 	struct iovec iov;
 	char buf[PAGE];
-	int pipes[2], status;
+	int pipes[2];
 	pid_t pid;
 	char *p;
 
@@ -276,13 +232,12 @@ static void unbind_pinned(struct __test_metadata *_metadata,
 
 	pid = child_unbinds(variant->dev);
 	usleep(1500000);
-	ASSERT_EQ(0, waitpid(pid, &status, WNOHANG));
+	ASSERT_TRUE(child_runs(pid));
 	/* the mapping is gone already, the memory is not */
 	EXPECT_FALSE(try_read(p, NULL));
 	ASSERT_EQ(PAGE, read(pipes[0], buf, PAGE));
 	EXPECT_EQ(-1, check_pattern(buf, PAGE, 4, 3 * MB));
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, child_wait(pid));
 	EXPECT_EQ(DAX_DISABLED, dax_get_mode(variant->dev));
 	munmap(p, LEN);
 	close(pipes[0]);
@@ -304,15 +259,15 @@ TEST_F(device, unbind_pinned_pte)
 TEST_F(device, unbind_pinned_by_the_dead)
 {
 	struct iovec iov;
-	int pipes[2], status;
+	int pipes[2];
 	pid_t pinner, pid;
 	char *p;
 
-	pinner = fork();
+	pinner = child_start();
 	if (!pinner) {
 		if (pipe(pipes))
 			_exit(1);
-		p = map_file(self->fd, LEN, PROT_READ | PROT_WRITE, MAP_SHARED);
+		p = map_rw(self->fd, LEN);
 		p[0] = 1;
 		iov = (struct iovec){ p, PAGE };
 		if (vmsplice(pipes[1], &iov, 1, 0) != (ssize_t)PAGE)
@@ -325,11 +280,10 @@ TEST_F(device, unbind_pinned_by_the_dead)
 	usleep(300000);
 	pid = child_unbinds(variant->dev);
 	usleep(1500000);
-	ASSERT_EQ(0, waitpid(pid, &status, WNOHANG));
+	ASSERT_TRUE(child_runs(pid));
 	kill(pinner, SIGKILL);
-	ASSERT_EQ(pinner, waitpid(pinner, &status, 0));
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
+	EXPECT_EQ(256 + SIGKILL, child_wait(pinner));
+	EXPECT_EQ(0, child_wait(pid));
 	works_again(_metadata, self, variant);
 }
 
@@ -341,8 +295,7 @@ TEST_F(device, unbind_to_ram_and_back)
 
 	if (!variant->ram)
 		SKIP(return, "not in a node");
-	p = map_file(self->fd, LEN, PROT_READ | PROT_WRITE, MAP_SHARED);
-	ASSERT_NE(NULL, p);
+	p = map_rw(self->fd, LEN);
 	fill_pattern(p, LEN, 5, 0);
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_RAM));
@@ -358,13 +311,12 @@ TEST_F(device, unbind_to_ram_and_back)
 /* The last reference on a file goes away during and after the removal. */
 TEST_F(device, unbind_and_close)
 {
-	int i, status;
+	int i;
 	pid_t pid;
 	char *p;
 
 	for (i = 0; i < 5; i++) {
-		p = map_file(self->fd, LEN, PROT_READ | PROT_WRITE, MAP_SHARED);
-		ASSERT_NE(NULL, p);
+		p = map_rw(self->fd, LEN);
 		fill_pattern(p, LEN, 6, 0);
 		pid = child_unbinds(variant->dev);
 		usleep(i * 3000);
@@ -372,14 +324,8 @@ TEST_F(device, unbind_and_close)
 		close(self->fd);
 		close(self->other);
 		EXPECT_EQ(0, server_stop(&self->s));
-		ASSERT_EQ(pid, waitpid(pid, &status, 0));
-		EXPECT_EQ(0, status);
-		ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
-		server_start(&self->s, self->layout, NULL);
-		self->fd = server_open(&self->s, "f", O_RDWR);
-		self->other = server_open(&self->s, "other", O_RDWR);
-		ASSERT_LE(0, self->fd);
-		ASSERT_LE(0, self->other);
+		EXPECT_EQ(0, child_wait(pid));
+		start(_metadata, self, variant);
 	}
 }
 
@@ -396,11 +342,10 @@ static void pin_to_cpu(int cpu)
 static pid_t child_hogs(int cpu)
 {
 	struct sched_param param = { .sched_priority = 1 };
-	pid_t pid = fork();
+	pid_t pid = child_start();
 
 	if (pid)
 		return pid;
-	alarm(60);
 	pin_to_cpu(cpu);
 	sched_setscheduler(0, SCHED_FIFO, &param);
 	for (;;)
@@ -409,7 +354,7 @@ static pid_t child_hogs(int cpu)
 
 static pid_t child_unmounts(const struct server *s)
 {
-	pid_t pid = fork();
+	pid_t pid = child_start();
 
 	if (pid)
 		return pid;
@@ -440,14 +385,13 @@ static void unbind_and_unmount(struct __test_metadata *_metadata,
 {
 	pid_t unbinder, unmounter, hog;
 	struct iovec iov;
-	int pipes[2], status;
+	int pipes[2];
 	char buf[PAGE], *p;
 
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		SKIP(return, "one CPU");
 	ASSERT_EQ(0, pipe(pipes));
-	p = map_file(self->fd, LEN, PROT_READ | PROT_WRITE, MAP_SHARED);
-	ASSERT_NE(NULL, p);
+	p = map_rw(self->fd, LEN);
 	fill_pattern(p, PAGE, 4, 0);
 	iov = (struct iovec){ p, PAGE };
 	ASSERT_EQ(PAGE, vmsplice(pipes[1], &iov, 1, 0));
@@ -465,31 +409,26 @@ static void unbind_and_unmount(struct __test_metadata *_metadata,
 		unbinder = child_unbinds_on(1, variant->dev);
 		usleep(500000);
 	}
-	ASSERT_EQ(0, waitpid(unmounter, &status, WNOHANG));
-	ASSERT_EQ(0, waitpid(unbinder, &status, WNOHANG));
+	ASSERT_TRUE(child_runs(unmounter));
+	ASSERT_TRUE(child_runs(unbinder));
 
 	hog = child_hogs(1);
 	usleep(100000);
 	ASSERT_EQ(PAGE, read(pipes[0], buf, PAGE));
 	usleep(300000);
-	EXPECT_EQ(0, waitpid(unmounter, &status, WNOHANG)) {
+	EXPECT_TRUE(child_runs(unmounter)) {
 		TH_LOG("unmounted under the notification");
-		unmounter = 0;
 	}
 	kill(hog, SIGKILL);
-	waitpid(hog, &status, 0);
-	ASSERT_EQ(unbinder, waitpid(unbinder, &status, 0));
-	EXPECT_EQ(0, status);
-	if (unmounter) {
-		ASSERT_EQ(unmounter, waitpid(unmounter, &status, 0));
-		EXPECT_EQ(0, status);
-	}
+	EXPECT_EQ(256 + SIGKILL, child_wait(hog));
+	EXPECT_EQ(0, child_wait(unbinder));
+	EXPECT_EQ(0, child_wait(unmounter));
 	close(pipes[0]);
 	close(pipes[1]);
 
 	/* for the teardown */
 	waitpid(self->s.pid, NULL, 0);
-	mount_again(_metadata, self, variant);
+	start(_metadata, self, variant);
 }
 
 /* The notification uses the file, and the eviction waits until it does not. */
@@ -504,6 +443,35 @@ TEST_F(device, unmount_and_unbind)
 	unbind_and_unmount(_metadata, self, variant, false);
 }
 
+/*
+ * Buffers that are registered with io_uring are pinned for as long as user space
+ * likes, which would hold up an unbind for as long.
+ */
+TEST_F(device, registered_buffer_is_refused)
+{
+	struct io_uring_params params = {};
+	int ring = syscall(SYS_io_uring_setup, 4, &params);
+	const size_t skew[] = { 0, PAGE };	/* PMDs, pages */
+	struct iovec iov = { .iov_len = LEN };
+	size_t i;
+
+	if (ring < 0 && errno == ENOSYS)
+		SKIP(return, "no io_uring");
+	ASSERT_LE(0, ring);
+	for (i = 0; i < ARRAY_SIZE(skew); i++) {
+		iov.iov_base = map_at(LEN, PROT_READ | PROT_WRITE, MAP_SHARED,
+				      self->fd, 0, PMD, skew[i]);
+		ASSERT_NE(NULL, iov.iov_base);
+		fill_pattern(iov.iov_base, LEN, 4, 0);
+		EXPECT_ERRNO(EOPNOTSUPP,
+			     syscall(SYS_io_uring_register, ring,
+				     IORING_REGISTER_BUFFERS, &iov, 1));
+		munmap(iov.iov_base, LEN);
+	}
+	close(ring);
+	EXPECT_EQ(0, dax_unbind(variant->dev));
+}
+
 static volatile struct fault async;
 
 static void on_async_bus(int sig, siginfo_t *info, void *context)
@@ -513,7 +481,8 @@ static void on_async_bus(int sig, siginfo_t *info, void *context)
 	async.signo = sig;
 }
 
-static void expect_async(void)
+/* From now on failures are reported there. Return: false if there are none. */
+static bool expect_async(void)
 {
 	struct sigaction bus = {
 		.sa_sigaction = on_async_bus,
@@ -522,6 +491,7 @@ static void expect_async(void)
 
 	async.signo = 0;
 	sigaction(SIGBUS, &bus, NULL);
+	return can_poison();
 }
 
 /* Everything of the file but one page can be used. */
@@ -539,10 +509,8 @@ static void only_page_failed(struct __test_metadata *_metadata,
 	for (off = 0; off < LEN; off += PAGE)
 		if (off != bad)
 			ASSERT_EQ(pattern(7, off), (uint8_t)p[off]);
-	EXPECT_EQ(-1, pread(self->fd, buf, 1, bad));
-	EXPECT_EQ(EIO, errno);
-	EXPECT_EQ(-1, pwrite(self->fd, buf, 1, bad + PAGE - 1));
-	EXPECT_EQ(EIO, errno);
+	EXPECT_ERRNO(EIO, pread(self->fd, buf, 1, bad));
+	EXPECT_ERRNO(EIO, pwrite(self->fd, buf, 1, bad + PAGE - 1));
 	/* up to it, and from behind it */
 	EXPECT_EQ(PAGE, pread(self->fd, buf, 2 * PAGE, bad - PAGE));
 	EXPECT_EQ(2 * PAGE, pread(self->fd, buf, 2 * PAGE, bad + PAGE));
@@ -560,11 +528,12 @@ static void memory_failure(struct __test_metadata *_metadata,
 
 	p = map_at(LEN, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, 0, PMD,
 		   skew);
-	q = map_file(self->other, LEN, PROT_READ | PROT_WRITE, MAP_SHARED);
+	q = map_rw(self->other, LEN);
 	ASSERT_TRUE(p && q);
 	fill_pattern(p, LEN, 7, 0);
 	fill_pattern(q, LEN, 8, 0);
-	expect_async();
+	if (!expect_async())
+		SKIP(return, "no injection of memory failure");
 	ASSERT_EQ(0, dax_poison(variant->dev, OFF + bad));
 	EXPECT_EQ(SIGBUS, async.signo);
 	EXPECT_LE(BUS_MCEERR_AR, async.code);
@@ -578,8 +547,7 @@ static void memory_failure(struct __test_metadata *_metadata,
 	close(fd);
 	/* a new mapping finds the same */
 	munmap(p, LEN);
-	p = map_file(self->fd, LEN, PROT_READ | PROT_WRITE, MAP_SHARED);
-	ASSERT_NE(NULL, p);
+	p = map_rw(self->fd, LEN);
 	EXPECT_FALSE(try_read(p + bad, NULL));
 	EXPECT_TRUE(try_write(p + bad + PAGE, NULL));
 	EXPECT_TRUE(try_write(p + (bad + 4 * MB) % LEN, NULL));
@@ -610,11 +578,11 @@ TEST_F(device, memory_failure_unmapped)
 {
 	char buf[8];
 
-	expect_async();
+	if (!expect_async())
+		SKIP(return, "no injection of memory failure");
 	ASSERT_EQ(0, dax_poison(variant->dev, OFF + MB));
 	EXPECT_EQ(0, async.signo);
-	EXPECT_EQ(-1, pread(self->fd, buf, 8, MB));
-	EXPECT_EQ(EIO, errno);
+	EXPECT_ERRNO(EIO, pread(self->fd, buf, 8, MB));
 	EXPECT_EQ(8, pread(self->fd, buf, 8, MB + PAGE));
 	/* of no file at all */
 	ASSERT_EQ(0, dax_poison(variant->dev, 64 * MB));
@@ -627,12 +595,13 @@ TEST_F(device, memory_failure_unmapped)
 TEST_F(device, memory_failure_and_unmount)
 {
 	char pfn[32], *p;
-	int i, status;
+	int i;
 	pid_t pid;
 
+	if (!can_poison())
+		SKIP(return, "no injection of memory failure");
 	for (i = 0; i < 5; i++) {
-		p = map_file(self->fd, LEN, PROT_READ | PROT_WRITE, MAP_SHARED);
-		ASSERT_NE(NULL, p);
+		p = map_rw(self->fd, LEN);
 		/* not where memory has failed in the last round */
 		fill_pattern(p + i * 100 * PAGE, PAGE, 7, 0);
 		munmap(p, LEN);
@@ -644,11 +613,8 @@ TEST_F(device, memory_failure_and_unmount)
 		close(self->fd);
 		close(self->other);
 		EXPECT_EQ(0, server_stop(&self->s));
-		server_start(&self->s, self->layout, NULL);
-		self->fd = server_open(&self->s, "f", O_RDWR);
-		self->other = server_open(&self->s, "other", O_RDWR);
-		ASSERT_EQ(pid, waitpid(pid, &status, 0));
-		EXPECT_EQ(0, status);
+		start(_metadata, self, variant);
+		EXPECT_EQ(0, child_wait(pid));
 	}
 	ASSERT_EQ(0, dax_unbind(variant->dev));
 	works_again(_metadata, self, variant);
@@ -661,9 +627,11 @@ TEST_F(device, memory_failure_and_unmount)
 TEST_F(device, memory_failure_and_unbind)
 {
 	char pfn[32];
-	int i, status;
+	int i;
 	pid_t pid;
 
+	if (!can_poison())
+		SKIP(return, "no injection of memory failure");
 	snprintf(pfn, sizeof(pfn), "%ju",
 		 (uintmax_t)dax_pfn(variant->dev, OFF + LEN));
 	for (i = 0; i < 20; i++) {
@@ -672,12 +640,100 @@ TEST_F(device, memory_failure_and_unbind)
 				  "i=$((i + 1)); done 2> /dev/null; exit 0", pfn);
 		usleep(i * 2000);
 		ASSERT_EQ(0, dax_unbind(variant->dev));
-		/* pages of a device that is being bound can not fail yet */
-		ASSERT_EQ(pid, waitpid(pid, &status, 0));
-		EXPECT_EQ(0, status);
+		/* pages of a device that is being bound cannot fail yet */
+		EXPECT_EQ(0, child_wait(pid));
 		ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
 	}
 	works_again(_metadata, self, variant);
 }
 
-TEST_HARNESS_MAIN
+/* --- Mounts on a device that changes its mode --- */
+
+FIXTURE(mode)
+{
+	char layout[128];
+	struct server s;
+};
+
+FIXTURE_VARIANT(mode)
+{
+	const char *dev;
+};
+
+FIXTURE_VARIANT_ADD(mode, dynamic) { .dev = DAX_BIG };
+FIXTURE_VARIANT_ADD(mode, two_ranges) { .dev = DAX_TWO };
+FIXTURE_VARIANT_ADD(mode, pmem) { .dev = DAX_PMEM };
+
+FIXTURE_SETUP(mode)
+{
+	BEGIN(variant->dev);
+	snprintf(self->layout, sizeof(self->layout),
+		 "dev 0 /dev/%s\nfile f 644 8M simple 0:0:8M\n", variant->dev);
+	server_start(&self->s, self->layout, NULL);
+}
+
+FIXTURE_TEARDOWN(mode)
+{
+	EXPECT_EQ(0, server_stop(&self->s));
+	END();
+}
+
+TEST_F(mode, content_is_kept)
+{
+	char *p;
+	int fd, i;
+
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, server_stop(&self->s));
+		ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_DEVDAX));
+		fd = dax_open(variant->dev, O_RDWR);
+		p = map_rw(fd, LEN);
+		if (i)
+			EXPECT_EQ(-1, check_pattern(p, LEN, 100 + i, 0));
+		fill_pattern(p, LEN, i, 0);
+		munmap(p, LEN);
+		close(fd);
+
+		ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
+		server_start(&self->s, self->layout, NULL);
+		fd = server_open(&self->s, "f", O_RDWR);
+		ASSERT_LE(0, fd);
+		p = map_rw(fd, LEN);
+		EXPECT_EQ(-1, check_pattern(p, LEN, i, 0));
+		fill_pattern(p, LEN, 101 + i, 0);
+		munmap(p, LEN);
+		close(fd);
+	}
+}
+
+TEST_F(mode, held_by_one_mount)
+{
+	struct server other;
+	int fd;
+
+	server_start(&other, self->layout, NULL);
+	fd = server_open(&other, "f", O_RDONLY);
+	ASSERT_LE(0, fd);
+	close(fd);
+	EXPECT_EQ(-EBUSY, server_open(&self->s, "f", O_RDONLY));
+	ASSERT_EQ(0, server_stop(&other));
+	/* the next open tries again */
+	fd = server_open(&self->s, "f", O_RDONLY);
+	ASSERT_LE(0, fd);
+	close(fd);
+}
+
+/* A device that is not in famfs mode is not taken, and says why. */
+TEST_F(mode, wrong_mode)
+{
+	int fd;
+
+	ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_DEVDAX));
+	EXPECT_EQ(-EOPNOTSUPP, server_open(&self->s, "f", O_RDONLY));
+	ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
+	fd = server_open(&self->s, "f", O_RDONLY);
+	ASSERT_LE(0, fd);
+	close(fd);
+}
+
+FAMFS_TEST_MAIN

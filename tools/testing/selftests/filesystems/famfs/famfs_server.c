@@ -2,12 +2,14 @@
 /*
  * A small famfs server on stock libfuse 3, for tests and demonstration.
  *
- *   famfs_server [-n] [-f] LAYOUT MOUNTPOINT STATS
+ *   famfs_server [-n] [-f] [-o] LAYOUT MOUNTPOINT STATS
  *
  * LAYOUT describes the tree, see layout.h; SIGHUP reads it again. STATS is a
  * file of 64-bit counters: requests received, by opcode. -n answers OPEN with
  * ENOSYS, so that there is no further OPEN. -f registers the devices by
- * descriptor (FUSE_DEV_IOC_DAXDEV_OPEN), so that there is no GET_DAXDEV.
+ * descriptor (FUSE_DEV_IOC_DAXDEV_OPEN), so that there is no GET_DAXDEV. -o is
+ * for servers that are older than FUSE_DAX_FMAP: it takes the old flag, and does
+ * not say how long maps are.
  *
  * libfuse knows neither FUSE_GET_FMAP nor FUSE_GET_DAXDEV. The server has a
  * receive loop of its own, answers these two and passes everything else on. The
@@ -41,7 +43,7 @@ static const char *layout_path;
 static volatile uint64_t *stats;
 static volatile sig_atomic_t reload;
 static uint64_t init_unique;
-static bool no_open;
+static bool no_open, old;
 
 static struct layout_node *node_of(fuse_ino_t ino)
 {
@@ -204,7 +206,7 @@ static ssize_t io_writev(int fd, struct iovec *iov, int count, void *data)
 	memcpy(&out, iov[1].iov_base, iov[1].iov_len < sizeof(out) ?
 				      iov[1].iov_len : sizeof(out));
 	out.flags |= FUSE_INIT_EXT;
-	out.flags2 |= FUSE_DAX_FMAP >> 32;
+	out.flags2 |= (old ? FUSE_DAX_FMAP_OLD : FUSE_DAX_FMAP) >> 32;
 	init[0] = iov[0];
 	init[1] = (struct iovec){ &out, sizeof(out) };
 	((struct fuse_out_header *)init[0].iov_base)->len =
@@ -236,12 +238,22 @@ static void reply(int fd, const struct fuse_in_header *ih, int error,
 
 static void reply_fmap(int fd, const struct fuse_in_header *ih)
 {
+	const struct fuse_getxattr_in *in = (const void *)(ih + 1);
 	struct layout_node *node = node_of(ih->nodeid);
+	struct fuse_famfs_fmap_header *h;
 
-	if (node && node->fmap)
-		reply(fd, ih, 0, node->fmap, node->fmap_len);
-	else
+	if (!node || !node->fmap) {
 		reply(fd, ih, EINVAL, NULL, 0);
+		return;
+	}
+	h = node->fmap;
+	h->fmap_size = old ? 0 : node->fmap_len;
+	/* the header alone makes the kernel ask again, for all of it */
+	if (!old && ih->len >= sizeof(*ih) + sizeof(*in) &&
+	    in->size < node->fmap_len)
+		reply(fd, ih, 0, h, sizeof(*h));
+	else
+		reply(fd, ih, 0, h, node->fmap_len);
 }
 
 static void reply_daxdev(int fd, const struct fuse_in_header *ih)
@@ -260,12 +272,12 @@ static void register_devs(int fd)
 {
 	struct fuse_daxdev_map map = {};
 
-	for (map.index = 0; map.index < LAYOUT_MAX_DEVS; map.index++) {
-		if (!layout->devs[map.index])
+	for (map.daxdev_index = 0; map.daxdev_index < LAYOUT_MAX_DEVS; map.daxdev_index++) {
+		if (!layout->devs[map.daxdev_index])
 			continue;
-		map.fd = open(layout->devs[map.index], O_RDWR | O_CLOEXEC);
+		map.fd = open(layout->devs[map.daxdev_index], O_RDWR | O_CLOEXEC);
 		if (map.fd < 0 || ioctl(fd, FUSE_DEV_IOC_DAXDEV_OPEN, &map))
-			err(2, "%s", layout->devs[map.index]);
+			err(2, "%s", layout->devs[map.daxdev_index]);
 		close(map.fd);
 	}
 }
@@ -334,14 +346,15 @@ int main(int argc, char **argv)
 	char opts[128];
 	int fd, c;
 
-	while ((c = getopt(argc, argv, "nf")) != -1) {
+	while ((c = getopt(argc, argv, "nfo")) != -1) {
 		no_open |= c == 'n';
 		by_fd |= c == 'f';
+		old |= c == 'o';
 		if (c == '?')
 			return 2;
 	}
 	if (argc - optind != 3)
-		errx(2, "usage: famfs_server [-n] [-f] LAYOUT MOUNTPOINT STATS");
+		errx(2, "usage: famfs_server [-n] [-f] [-o] LAYOUT MOUNTPOINT STATS");
 	layout_path = argv[optind];
 	layout = layout_read(layout_path);
 	map_stats(argv[optind + 2]);

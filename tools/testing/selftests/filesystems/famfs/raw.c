@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -23,6 +24,18 @@
 
 #define HOUR 3600
 #define MAX_WRITE (128 * KB)
+#define HEADERS (64 * KB)	/* more than the headers of any request */
+
+/* Room for replies: a little more than is allowed. */
+#define FMAP_ROOM (FAMFS_FMAP_MAX + 64 * KB)
+#define DEV_ROOM (4 * KB)
+
+/* What the server and the test share. */
+struct shared {
+	struct raw_state s;
+	uint8_t fmaps[RAW_FILES][FMAP_ROOM];
+	uint8_t devs[RAW_DEVS][DEV_ROOM];
+};
 
 /* Node ids: the root is 1, a file has 16 * serial + 2 + its number. */
 #define NODE_STEP 16
@@ -41,6 +54,26 @@ void drop_rawio(void)
 	d[0].permitted &= ~(1U << CAP_SYS_RAWIO);
 	if (syscall(SYS_capset, &h, d))
 		err(2, "capset");
+}
+
+int raw_open_weak(void)
+{
+	struct __user_cap_header_struct h = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct d[_LINUX_CAPABILITY_U32S_3];
+	int fd;
+
+	if (syscall(SYS_capget, &h, d))
+		err(2, "capget");
+	d[0].effective &= ~(1U << CAP_SYS_RAWIO);
+	if (syscall(SYS_capset, &h, d))
+		err(2, "capset");
+	fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	d[0].effective |= 1U << CAP_SYS_RAWIO;
+	if (syscall(SYS_capset, &h, d))
+		err(2, "capset");
+	return fd;
 }
 
 static void answer(const struct raw *r, const struct fuse_in_header *ih,
@@ -70,6 +103,7 @@ static void answer_init(const struct raw *r, const struct fuse_in_header *ih)
 		.flags = r->s->init_flags,
 		.flags2 = r->s->init_flags >> 32,
 		.max_write = MAX_WRITE,
+		.max_pages = MAX_WRITE / PAGE,
 		.time_gran = 1,
 	};
 
@@ -113,22 +147,67 @@ static void fill_attr(const struct raw *r, uint64_t nodeid,
 	attr->atime = attr->mtime = attr->ctime = f->mtime;
 }
 
+static void push_devs(const struct raw *r)
+{
+	static bool done;
+	unsigned int i, j;
+	int fd;
+
+	for (i = 0; i < RAW_PUSHED && !done && r->s->push[i]; i++) {
+		fd = open(r->s->push[i], O_RDWR | O_CLOEXEC);
+		for (j = 0; j < 2; j++)
+			r->s->pushed[i][j] = -raw_add_dev(r, fd, i);
+		close(fd);
+	}
+	done = true;
+}
+
+/* The number of the file with this name, or RAW_FILES. */
+static unsigned int file_named(const char *name)
+{
+	unsigned int i = name[0] == 'f' ? name[1] - '0' : RAW_FILES;
+
+	return i < RAW_FILES && !name[2] ? i : RAW_FILES;
+}
+
+static void fill_entry(const struct raw *r, unsigned int i,
+		       struct fuse_entry_out *out)
+{
+	out->entry_valid = r->s->entry_valid;
+	out->attr_valid = r->s->attr_valid;
+	out->nodeid = raw_node(r, i);
+	fill_attr(r, out->nodeid, &out->attr);
+}
+
 static void answer_lookup(const struct raw *r, const struct fuse_in_header *ih)
 {
-	const char *name = (const char *)(ih + 1);
-	unsigned int i = name[0] == 'f' ? name[1] - '0' : RAW_FILES;
-	struct fuse_entry_out out = {
-		.entry_valid = r->s->entry_valid,
-		.attr_valid = r->s->attr_valid,
-	};
+	unsigned int i = file_named((const char *)(ih + 1));
+	struct fuse_entry_out out = {};
 
-	if (i >= RAW_FILES || name[2]) {
+	push_devs(r);
+	if (i == RAW_FILES || r->s->files[i].hidden) {
 		answer(r, ih, ENOENT, NULL, 0);
 		return;
 	}
-	out.nodeid = raw_node(r, i);
-	fill_attr(r, out.nodeid, &out.attr);
+	fill_entry(r, i, &out);
 	answer(r, ih, 0, &out, sizeof(out));
+}
+
+/* FUSE_CREATE replies with the entry and the open file, FUSE_MKNOD with half. */
+static void answer_create(const struct raw *r, const struct fuse_in_header *ih,
+			  const char *name, size_t len)
+{
+	struct {
+		struct fuse_entry_out entry;
+		struct fuse_open_out open;
+	} out = {};
+	unsigned int i = file_named(name);
+
+	if (i == RAW_FILES || !r->s->files[i].hidden)
+		return answer(r, ih, EEXIST, NULL, 0);
+	r->s->files[i].hidden = false;
+	fill_entry(r, i, &out.entry);
+	answer(r, ih, 0, &out, len);
 }
 
 static void answer_attr(const struct raw *r, const struct fuse_in_header *ih)
@@ -154,10 +233,13 @@ static void answer_setattr(const struct raw *r, const struct fuse_in_header *ih)
 
 static void answer_open(const struct raw *r, const struct fuse_in_header *ih)
 {
+	const struct fuse_open_in *in = (const void *)(ih + 1);
 	struct fuse_open_out out = {};
 
 	if (file_of(ih->nodeid) >= 0)
 		out.open_flags = r->s->files[file_of(ih->nodeid)].open_flags;
+	if (out.open_flags && in->flags & O_DIRECT)
+		out.open_flags |= FOPEN_DIRECT_IO;
 	answer(r, ih, 0, &out, sizeof(out));
 }
 
@@ -181,6 +263,25 @@ static void answer_with(const struct raw *r, const struct fuse_in_header *ih,
 			const volatile struct raw_reply *reply)
 {
 	answer(r, ih, reply->error, reply->data, reply->len);
+}
+
+/* Kernels that are older than the body of the request do not send it. */
+static void answer_fmap(const struct raw *r, const struct fuse_in_header *ih)
+{
+	const struct fuse_getxattr_in *in = (const void *)(ih + 1);
+	const volatile struct raw_reply *reply =
+		&r->s->files[file_of(ih->nodeid)].fmap;
+	struct fuse_famfs_fmap_header *h = (void *)reply->data;
+
+	while (r->s->hold_fmap)
+		usleep(1000);
+	r->s->fmap_fits = ih->len < sizeof(*ih) + sizeof(*in) ? 0 : in->size;
+	if (r->s->fmap_size && !reply->error && reply->len >= sizeof(*h)) {
+		h->fmap_size = reply->len;
+		if (r->s->fmap_fits && reply->len > r->s->fmap_fits)
+			return answer(r, ih, 0, h, sizeof(*h));
+	}
+	answer_with(r, ih, reply);
 }
 
 /* With @pair_daxdevs the first request waits for the second one. */
@@ -217,13 +318,30 @@ static void serve_one(const struct raw *r, const struct fuse_in_header *ih)
 	case FUSE_RELEASE:
 	case FUSE_RELEASEDIR:
 	case FUSE_READDIR:
+	case FUSE_READDIRPLUS:
 		return answer(r, ih, 0, NULL, 0);
+	case FUSE_CREATE:
+		if (!r->s->can_create)
+			return answer(r, ih, r->s->create_error ?: ENOSYS,
+				      NULL, 0);
+		return answer_create(r, ih, (const char *)(ih + 1) +
+				     sizeof(struct fuse_create_in),
+				     sizeof(struct fuse_entry_out) +
+				     sizeof(struct fuse_open_out));
+	case FUSE_MKNOD:
+		if (!r->s->can_mknod)
+			return answer(r, ih, ENOSYS, NULL, 0);
+		return answer_create(r, ih, (const char *)(ih + 1) +
+				     sizeof(struct fuse_mknod_in),
+				     sizeof(struct fuse_entry_out));
 	case FUSE_READ:
 		return answer_read(r, ih);
 	case FUSE_STATFS:
 		return answer_statfs(r, ih);
+	case FUSE_GETXATTR:
+		return answer(r, ih, ENODATA, NULL, 0);
 	case FUSE_GET_FMAP:
-		return answer_with(r, ih, &r->s->files[file_of(ih->nodeid)].fmap);
+		return answer_fmap(r, ih);
 	case FUSE_GET_DAXDEV:
 		return answer_daxdev(r, ih);
 	case FUSE_FORGET:
@@ -235,9 +353,18 @@ static void serve_one(const struct raw *r, const struct fuse_in_header *ih)
 	}
 }
 
+static void become_weak(const struct raw *r)
+{
+	int fd = raw_open_weak(), old = r->fd;
+
+	if (fd < 0 || ioctl(fd, FUSE_DEV_IOC_CLONE, &old) || dup2(fd, old) < 0)
+		err(2, "clone");
+	close(fd);
+}
+
 static void serve(const struct raw *r)
 {
-	static _Alignas(8) uint8_t buf[MAX_WRITE + PAGE];
+	static _Alignas(8) uint8_t buf[MAX_WRITE + HEADERS];
 	const struct fuse_in_header *ih = (const void *)buf;
 
 	if (r->s->drop_at == RAW_DROP_START)
@@ -255,17 +382,21 @@ static void serve(const struct raw *r)
 		if (r->s->drop_at && r->s->drop_at == (int)ih->opcode)
 			drop_rawio();
 		serve_one(r, ih);
+		if (r->s->weak_at && r->s->weak_at == (int)ih->opcode)
+			become_weak(r);
 	}
 }
 
 void raw_init(struct raw *r)
 {
+	struct shared *shared;
 	int i;
 
-	r->s = mmap(NULL, sizeof(*r->s), PROT_READ | PROT_WRITE,
-		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (r->s == MAP_FAILED)
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (shared == MAP_FAILED)
 		err(1, "mmap");
+	r->s = &shared->s;
 	r->s->minor = 45;
 	r->s->init_flags = FUSE_INIT_EXT | FUSE_DAX_FMAP | FUSE_BIG_WRITES;
 	r->s->root_type = S_IFDIR;
@@ -274,9 +405,14 @@ void raw_init(struct raw *r)
 	for (i = 0; i < RAW_FILES; i++) {
 		r->s->files[i].mode = S_IFREG | 0644;
 		r->s->files[i].mtime = 1000000000;
+		r->s->files[i].fmap.data = shared->fmaps[i];
+		r->s->files[i].fmap.room = FMAP_ROOM;
 	}
-	for (i = 0; i < RAW_DEVS; i++)
+	for (i = 0; i < RAW_DEVS; i++) {
 		r->s->devs[i].error = ENODEV;
+		r->s->devs[i].data = shared->devs[i];
+		r->s->devs[i].room = DEV_ROOM;
+	}
 }
 
 static void mount_fuse(struct raw *r)
@@ -294,7 +430,8 @@ static void mount_fuse(struct raw *r)
 			err(1, "mkstemp");
 		close(fd);
 	}
-	r->fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	r->fd = r->s->weak ? raw_open_weak() :
+			     open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	if (r->fd < 0)
 		err(1, "/dev/fuse");
 	snprintf(opts, sizeof(opts),
@@ -352,17 +489,23 @@ int raw_stop(struct raw *r)
 	close(r->fd);
 	waitpid(r->pid, NULL, 0);
 	remove(r->mnt);
-	munmap((void *)r->s, sizeof(*r->s));
+	raw_free(r);
 	return ret;
+}
+
+void raw_free(struct raw *r)
+{
+	munmap((void *)r->s, sizeof(struct shared));
+	r->s = NULL;
 }
 
 void raw_set_reply(volatile struct raw_reply *reply, int error, const void *data,
 		   size_t len)
 {
-	if (len > RAW_REPLY_MAX)
+	if (len > reply->room)
 		errx(1, "a reply of %zu bytes", len);
 	if (data)
-		memcpy((void *)reply->data, data, len);
+		memcpy(reply->data, data, len);
 	reply->len = len;
 	reply->error = error;
 }
@@ -375,23 +518,33 @@ void raw_set_dev(struct raw *r, unsigned int index, const char *name)
 	raw_set_reply(&r->s->devs[index], 0, &out, sizeof(out));
 }
 
+void raw_set_map(struct raw *r, unsigned int i, uint64_t size, uint32_t type,
+		 uint32_t n, const void *extents, size_t len)
+{
+	volatile struct raw_reply *reply = &r->s->files[i].fmap;
+	struct fuse_famfs_fmap_header h = {
+		.fmap_version = FAMFS_FMAP_VERSION,
+		.ext_type = type,
+		.nextents = n,
+		.file_size = size,
+	};
+
+	r->s->files[i].size = size;
+	raw_set_reply(reply, 0, &h, sizeof(h));
+	raw_set_reply(reply, 0, NULL, sizeof(h) + len);
+	memcpy(reply->data + sizeof(h), extents, len);
+}
+
 void raw_set_file(struct raw *r, unsigned int i, unsigned int dev, uint64_t off,
 		  uint64_t len)
 {
-	struct {
-		struct fuse_famfs_fmap_header h;
-		struct fuse_famfs_simple_ext ext;
-	} map = {
-		.h.fmap_version = FAMFS_FMAP_VERSION,
-		.h.nextents = 1,
-		.h.file_size = len,
-		.ext.se_devindex = dev,
-		.ext.se_offset = off,
-		.ext.se_len = (len + PAGE - 1) / PAGE * PAGE,
+	struct fuse_famfs_simple_ext ext = {
+		.se_devindex = dev,
+		.se_offset = off,
+		.se_len = (len + PAGE - 1) / PAGE * PAGE,
 	};
 
-	r->s->files[i].size = len;
-	raw_set_reply(&r->s->files[i].fmap, 0, &map, sizeof(map));
+	raw_set_map(r, i, len, FUSE_FAMFS_EXT_SIMPLE, 1, &ext, sizeof(ext));
 }
 
 void raw_renew(struct raw *r, unsigned int i)
@@ -407,6 +560,23 @@ int raw_open(const struct raw *r, unsigned int i, int flags)
 	snprintf(path, sizeof(path), "%s/f%u", r->mnt, i);
 	fd = open(path, flags | O_CLOEXEC, 0644);
 	return fd < 0 ? -errno : fd;
+}
+
+int raw_try_open(const struct raw *r, unsigned int i, int flags)
+{
+	int fd = raw_open(r, i, flags);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+int raw_add_dev(const struct raw *r, int fd, uint64_t index)
+{
+	struct fuse_daxdev_map map = { .fd = fd, .daxdev_index = index };
+
+	return ioctl(r->fd, FUSE_DEV_IOC_DAXDEV_OPEN, &map) ? -errno : 0;
 }
 
 uint64_t raw_count(const struct raw *r, int opcode)

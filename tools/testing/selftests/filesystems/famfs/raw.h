@@ -10,7 +10,7 @@
  * The server inherits the mappings of the test process: start all servers
  * before mapping anything.
  *
- * Functions that can not do their work end the program with a message.
+ * Functions that cannot do their work end the program with a message.
  */
 #ifndef RAW_H
 #define RAW_H
@@ -21,16 +21,18 @@
 #include <sys/types.h>
 #include <linux/fuse.h>
 
+#include "server.h"
+
 #define RAW_FILES 4
 #define RAW_DEVS 64
 #define RAW_OPCODES 64
-#define RAW_REPLY_MAX 40000
+#define RAW_PUSHED 3
 
 /* Reply to a request: an error, or bytes. */
 struct raw_reply {
 	int error;		/* errno or 0 */
-	uint32_t len;
-	uint8_t data[RAW_REPLY_MAX];
+	uint32_t len, room;
+	uint8_t *data;
 };
 
 /* A file, "f0" to "f3" in the root of the mount. */
@@ -39,8 +41,10 @@ struct raw_file {
 	uint64_t mtime;
 	uint32_t mode;
 	uint32_t uid, gid;
-	uint32_t open_flags;	/* FOPEN_* in the reply */
+	/* FOPEN_* in the reply; if there are any, FOPEN_DIRECT_IO to O_DIRECT */
+	uint32_t open_flags;
 	uint32_t serial;	/* part of the node id */
+	bool hidden;		/* not there until it is created */
 	struct raw_reply fmap;
 };
 
@@ -56,6 +60,23 @@ struct raw_state {
 	uint32_t root_type;
 	/* two requests for devices are answered when both are there */
 	bool pair_daxdevs;
+	/*
+	 * Set fmap_size in all maps, and reply with the header alone if the map
+	 * is longer than the kernel asks for. Else maps are sent as they are.
+	 */
+	bool fmap_size;
+	/* errno of the reply to FUSE_CREATE, or 0: ENOSYS */
+	int create_error;
+	/* FUSE_CREATE and FUSE_MKNOD show a hidden file */
+	bool can_create, can_mknod;
+	/* wait with the reply to FUSE_GET_FMAP until it is false */
+	bool hold_fmap;
+	/* /dev/fuse is opened without CAP_SYS_RAWIO */
+	bool weak;
+	/* after this opcode, serve through a clone that is opened like that */
+	int weak_at;
+	/* paths to register by descriptor, twice each, at the first look-up */
+	const char *push[RAW_PUSHED];
 	/* seconds */
 	uint64_t entry_valid, attr_valid;
 	int drop_at;
@@ -64,6 +85,10 @@ struct raw_state {
 
 	/* set by the server: what the kernel offers and asks */
 	uint64_t kernel_flags;
+	/* longest map that fits, of the last FUSE_GET_FMAP; 0: it did not say */
+	uint32_t fmap_fits;
+	/* results of both registrations of a device: 0 or errno */
+	int pushed[RAW_PUSHED][2];
 	uint64_t counts[RAW_OPCODES];
 	/* errno of the last write of a reply to this opcode, or 0 */
 	int write_err[RAW_OPCODES];
@@ -84,6 +109,8 @@ void raw_start(struct raw *r, void (*prepare)(const struct raw *r));
 int raw_try_start(struct raw *r, void (*prepare)(const struct raw *r));
 /* Unmount, wait for the server, free the state. Return: 0 or -errno. */
 int raw_stop(struct raw *r);
+/* Free the state only. */
+void raw_free(struct raw *r);
 
 /* Device @index has this name. */
 void raw_set_dev(struct raw *r, unsigned int index, const char *name);
@@ -93,6 +120,9 @@ void raw_set_reply(volatile struct raw_reply *reply, int error, const void *data
 /* File number @i is one extent of device @dev. */
 void raw_set_file(struct raw *r, unsigned int i, unsigned int dev, uint64_t off,
 		  uint64_t len);
+/* ... or @n extents of type @type, which are @len bytes altogether. */
+void raw_set_map(struct raw *r, unsigned int i, uint64_t size, uint32_t type,
+		 uint32_t n, const void *extents, size_t len);
 /*
  * The name is that of another inode from now on. Takes effect with the next
  * look-up: for connections that do not cache names.
@@ -102,12 +132,18 @@ uint64_t raw_node(const struct raw *r, unsigned int i);
 
 /* Open a file. Return: descriptor or -errno. */
 int raw_open(const struct raw *r, unsigned int i, int flags);
+/* ... and close it. Return: 0 or -errno. */
+int raw_try_open(const struct raw *r, unsigned int i, int flags);
+/* FUSE_DEV_IOC_DAXDEV_OPEN. Return: 0 or -errno. */
+int raw_add_dev(const struct raw *r, int fd, uint64_t index);
 uint64_t raw_count(const struct raw *r, int opcode);
 /* Requests so far, of all kinds. */
 uint64_t raw_requests(const struct raw *r);
 /* Send a notification: FUSE_NOTIFY_* and its body. Return: 0 or -errno. */
 int raw_notify(const struct raw *r, int code, const void *body, size_t len);
 
+/* Open /dev/fuse without CAP_SYS_RAWIO. */
+int raw_open_weak(void);
 /* Take CAP_SYS_RAWIO from the calling process. */
 void drop_rawio(void);
 

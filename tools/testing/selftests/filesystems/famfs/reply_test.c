@@ -20,10 +20,10 @@
 #include "raw.h"
 #include "util.h"
 
-#define CASE_PAGE PAGE
+/* a multiple of the page size of all kernels */
+#define CASE_PAGE (64 * KB)
 #include "../../../../../fs/fuse/famfs_map_cases.h"
 
-#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define NODES "/tmp/nodes"
 
 /*
@@ -39,34 +39,6 @@ FIXTURE(reply)
 	uint8_t *p;
 };
 
-/*
- * Lines of the kernel, of any severity, since the last call. An emulated machine
- * complains about its clocks.
- */
-static int log_lines(void)
-{
-	static int fd = -1;
-	char line[8192];
-	int found = 0;
-	ssize_t n;
-
-	if (fd < 0) {
-		fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-		if (fd < 0)
-			err(1, "/dev/kmsg");
-		lseek(fd, 0, SEEK_END);
-	}
-	while ((n = read(fd, line, sizeof(line) - 1)) > 0) {
-		line[n] = 0;
-		/* the number is facility * 8 + severity; facility 0 is the kernel */
-		if (atoi(line) >= 8 || strstr(line, "clocksource"))
-			continue;
-		printf("# kernel: %s", line);
-		found++;
-	}
-	return found;
-}
-
 static void chdir_root(const struct raw *r)
 {
 	if (chdir("/"))
@@ -75,16 +47,15 @@ static void chdir_root(const struct raw *r)
 
 FIXTURE_SETUP(reply)
 {
-	ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_FAMFS));
-	ASSERT_EQ(0, dax_set_mode(DAX_SMALL, DAX_FAMFS));
+	BEGIN(DAX_BIG, DAX_SMALL);
 	raw_init(&self->r);
 	self->r.s->entry_valid = 0;
-	raw_set_dev(&self->r, 0, "/dev/" DAX_BIG);
+	raw_set_dev(&self->r, 0, DEV_BIG);
 	raw_set_file(&self->r, HEALTHY, 0, 512 * MB, 2 * MB);
 	raw_set_file(&self->r, OPEN, 0, 514 * MB, 2 * MB);
 	raw_start(&self->r, chdir_root);
 	self->fd = -1;
-	log_problems();
+	/* about changing modes */
 	log_lines();
 }
 
@@ -95,8 +66,8 @@ FIXTURE_TEARDOWN(reply)
 	if (self->fd >= 0)
 		close(self->fd);
 	EXPECT_EQ(0, raw_stop(&self->r));
-	EXPECT_EQ(0, log_problems());
 	EXPECT_EQ(0, log_lines());
+	END();
 }
 
 /* The file that stays open. */
@@ -105,22 +76,11 @@ static bool hold_open(FIXTURE_DATA(reply) *self)
 	self->fd = raw_open(&self->r, OPEN, O_RDWR);
 	if (self->fd < 0)
 		return false;
-	self->p = map_file(self->fd, 2 * MB, PROT_READ | PROT_WRITE, MAP_SHARED);
+	self->p = map_rw(self->fd, 2 * MB);
 	if (!self->p)
 		return false;
 	fill_pattern(self->p, 2 * MB, 1, 0);
 	return true;
-}
-
-static bool rw_works(int fd)
-{
-	static uint32_t value;
-	uint32_t seen = 0;
-
-	value++;
-	return pwrite(fd, &value, sizeof(value), MB) == sizeof(value) &&
-	       pread(fd, &seen, sizeof(seen), MB) == sizeof(seen) &&
-	       seen == value;
 }
 
 /* Nothing but the file of the case has suffered. */
@@ -133,12 +93,12 @@ static const char *sick(FIXTURE_DATA(reply) *self)
 	raw_renew(&self->r, HEALTHY);
 	fd = raw_open(&self->r, HEALTHY, O_RDWR);
 	if (fd < 0)
-		return "another file can not be opened";
-	if (!rw_works(fd))
-		return "another file can not be read and written";
+		return "another file cannot be opened";
+	if (!rw_works(fd, MB))
+		return "another file cannot be read and written";
 	close(fd);
-	if (!rw_works(self->fd))
-		return "the open file can not be read and written";
+	if (!rw_works(self->fd, MB))
+		return "the open file cannot be read and written";
 	if (check_pattern(self->p, MB, 1, 0) >= 0)
 		return "the content of the open file has changed";
 	return NULL;
@@ -176,7 +136,7 @@ static const char *try_open(FIXTURE_DATA(reply) *self, int want)
 	got = raw_open(&self->r, CASE, O_RDWR);
 	if (got >= 0 && !want && !usable(got, self->r.s->files[CASE].size)) {
 		close(got);
-		return "the file can not be used";
+		return "the file cannot be used";
 	}
 	if (got >= 0)
 		close(got);
@@ -204,40 +164,35 @@ static void set_case(FIXTURE_DATA(reply) *self, const struct famfs_case *c)
 	self->r.s->files[CASE].size = c->err ? PAGE : c->h.file_size;
 }
 
-TEST_F(reply, good_maps)
+/* All cases that are good, or all that are not. Return: how many. */
+static unsigned int try_cases(struct __test_metadata *_metadata,
+			      FIXTURE_DATA(reply) *self, bool good)
 {
 	unsigned int i, n = 0;
-	const char *why;
 
-	ASSERT_TRUE(hold_open(self));
-	for (i = 0; i < ARRAY_LEN(famfs_cases); i++) {
-		if (famfs_cases[i].err)
+	for (i = 0; i < ARRAY_SIZE(famfs_cases); i++) {
+		const struct famfs_case *c = &famfs_cases[i];
+
+		if (!c->err != good)
 			continue;
-		set_case(self, &famfs_cases[i]);
-		why = try_open(self, 0) ?: sick(self);
-		EXPECT_TRUE(report(famfs_cases[i].name, why));
+		set_case(self, c);
+		EXPECT_TRUE(report(c->name, try_open(self, c->err) ?: sick(self)));
 		n++;
 	}
-	EXPECT_LT(10, n);
 	EXPECT_EQ(1, raw_count(&self->r, FUSE_GET_DAXDEV));
+	return n;
+}
+
+TEST_F(reply, good_maps)
+{
+	ASSERT_TRUE(hold_open(self));
+	EXPECT_LT(10, try_cases(_metadata, self, true));
 }
 
 TEST_F(reply, bad_maps)
 {
-	unsigned int i, n = 0;
-	const char *why;
-
 	ASSERT_TRUE(hold_open(self));
-	for (i = 0; i < ARRAY_LEN(famfs_cases); i++) {
-		if (!famfs_cases[i].err)
-			continue;
-		set_case(self, &famfs_cases[i]);
-		why = try_open(self, famfs_cases[i].err) ?: sick(self);
-		EXPECT_TRUE(report(famfs_cases[i].name, why));
-		n++;
-	}
-	EXPECT_LT(70, n);
-	EXPECT_EQ(1, raw_count(&self->r, FUSE_GET_DAXDEV));
+	EXPECT_LT(70, try_cases(_metadata, self, false));
 }
 
 /* A map is checked before any device in it is asked for. */
@@ -245,7 +200,7 @@ TEST_F(reply, bad_maps_ask_for_no_device)
 {
 	unsigned int i, n = 0;
 
-	for (i = 0; i < ARRAY_LEN(famfs_cases); i++) {
+	for (i = 0; i < ARRAY_SIZE(famfs_cases); i++) {
 		const struct famfs_case *c = &famfs_cases[i];
 
 		if (!c->err || c->needs_dev)
@@ -264,34 +219,79 @@ TEST_F(reply, bad_maps_ask_for_no_device)
 }
 
 /* As many extents as there is room for, and one more. */
+#define MOST ((FAMFS_FMAP_MAX - sizeof(struct fuse_famfs_fmap_header)) / \
+	      sizeof(struct fuse_famfs_simple_ext))
+
+static void set_longest(FIXTURE_DATA(reply) *self, unsigned int n)
+{
+	struct fuse_famfs_simple_ext *ext = calloc(n, sizeof(*ext));
+	unsigned int i;
+
+	/* they may not overlap, so most of them would end beyond the device */
+	for (i = 0; i < n; i++) {
+		ext[i].se_offset = (uint64_t)i * PAGE;
+		ext[i].se_len = PAGE;
+	}
+	raw_set_map(&self->r, CASE, n * PAGE, FUSE_FAMFS_EXT_SIMPLE, n, ext,
+		    n * sizeof(*ext));
+	free(ext);
+}
+
 TEST_F(reply, longest_map)
 {
-	struct {
-		struct fuse_famfs_fmap_header h;
-		struct fuse_famfs_simple_ext ext[1365];
-	} map = { .h.fmap_version = FAMFS_FMAP_VERSION };
-	volatile struct raw_file *f = &self->r.s->files[CASE];
+	ASSERT_TRUE(hold_open(self));
+	self->r.s->fmap_size = true;
+	/* what the device is too small for has been read to its end */
+	set_longest(self, MOST);
+	EXPECT_EQ(NULL, try_open(self, EINVAL));
+	EXPECT_EQ(NULL, sick(self));
+	set_longest(self, MOST + 1);
+	EXPECT_EQ(NULL, try_open(self, E2BIG));
+	EXPECT_EQ(NULL, sick(self));
+}
+
+/* Of a map of one extent: what the header says of the length, and what is sent. */
+static const struct size_case {
+	const char *name;
+	int err;
+	uint32_t fmap_size, len;
+	unsigned int requests;
+} size_cases[] = {
+	{ "not said", 0, 0, 56, 1 },
+	{ "right", 0, 56, 56, 1 },
+	{ "a byte too little", EINVAL, 55, 56, 1 },
+	{ "a byte too much", EINVAL, 57, 56, 1 },
+	{ "of the header only", EINVAL, 32, 56, 1 },
+	{ "header without a length", EINVAL, 0, 32, 1 },
+	{ "header of a header", EINVAL, 32, 32, 1 },
+	{ "header of what would have fit", EINVAL, 56, 32, 1 },
+	{ "header again and again", EINVAL, 8 * MB, 32, 2 },
+	{ "more than a header, again and again", EINVAL, 8 * MB, 56, 1 },
+	{ "header of the longest map", EINVAL, FAMFS_FMAP_MAX, 32, 2 },
+	{ "header of a map that is too long", E2BIG, FAMFS_FMAP_MAX + 1, 32, 1 },
+	{ "header of 4 GiB", E2BIG, ~0U, 32, 1 },
+};
+
+TEST_F(reply, length_of_a_map)
+{
+	volatile struct raw_reply *reply = &self->r.s->files[CASE].fmap;
+	uint64_t before;
 	unsigned int i;
 
 	ASSERT_TRUE(hold_open(self));
-	for (i = 0; i < 1365; i++) {
-		/* not in order, and with gaps */
-		map.ext[i].se_offset = (2 * ((i * 11) % 1365)) * PAGE;
-		map.ext[i].se_len = PAGE;
-	}
-	map.h.nextents = 1365;
-	map.h.file_size = 1365 * PAGE;
-	raw_set_reply(&f->fmap, 0, &map, sizeof(map));
-	EXPECT_EQ(NULL, try_open(self, EIO));
-	EXPECT_EQ(EINVAL, self->r.s->write_err[FUSE_GET_FMAP]);
-	EXPECT_EQ(NULL, sick(self));
+	raw_set_file(&self->r, CASE, 0, 0, 2 * MB);
+	for (i = 0; i < ARRAY_SIZE(size_cases); i++) {
+		const struct size_case *c = &size_cases[i];
 
-	map.h.nextents = 1364;
-	map.h.file_size = 1364 * PAGE;
-	f->size = map.h.file_size;
-	raw_set_reply(&f->fmap, 0, &map, FAMFS_FMAP_MAX);
-	EXPECT_EQ(NULL, try_open(self, 0));
-	EXPECT_EQ(NULL, sick(self));
+		((struct fuse_famfs_fmap_header *)reply->data)->fmap_size =
+			c->fmap_size;
+		reply->len = c->len;
+		before = raw_count(&self->r, FUSE_GET_FMAP);
+		EXPECT_TRUE(report(c->name, try_open(self, c->err)));
+		EXPECT_EQ(c->requests,
+			  raw_count(&self->r, FUSE_GET_FMAP) - before);
+		EXPECT_EQ(NULL, sick(self));
+	}
 }
 
 struct error_case {
@@ -314,7 +314,7 @@ TEST_F(reply, error_for_a_map)
 
 	ASSERT_TRUE(hold_open(self));
 	raw_set_file(&self->r, CASE, 0, 0, PAGE);
-	for (i = 0; i < ARRAY_LEN(error_cases); i++) {
+	for (i = 0; i < ARRAY_SIZE(error_cases); i++) {
 		const char *why;
 
 		reply->error = error_cases[i].error;
@@ -330,7 +330,7 @@ TEST_F(reply, error_for_a_map)
 /* Two files on the same memory: the second one is refused, wherever they meet. */
 TEST_F(reply, memory_of_another_file)
 {
-	static const struct {
+	const struct {
 		const char *name;
 		int err;
 		uint64_t off, len;
@@ -345,7 +345,7 @@ TEST_F(reply, memory_of_another_file)
 	unsigned int i;
 
 	ASSERT_TRUE(hold_open(self));
-	for (i = 0; i < ARRAY_LEN(cases); i++) {
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		const char *why;
 
 		raw_set_file(&self->r, CASE, 0, cases[i].off, cases[i].len);
@@ -354,8 +354,9 @@ TEST_F(reply, memory_of_another_file)
 	}
 }
 
-#define SMALL .name = "/dev/" DAX_SMALL
 #define FULL sizeof(struct fuse_daxdev_out)
+#define UNNAMED 1
+#define CHARS(n) (UNNAMED + (n))
 
 /* Replies about device 1, which are bad without a look at the device. */
 static const struct format_case {
@@ -363,27 +364,27 @@ static const struct format_case {
 	int err;
 	size_t len;
 	struct fuse_daxdev_out out;
-	unsigned int fill;	/* characters of the name, instead of it */
+	unsigned int fill;	/* UNNAMED, CHARS(of the name), or 0: DEV_SMALL */
 	int write_err;		/* what the server's write says */
 } format_cases[] = {
 	{ "empty reply", EINVAL, 0, {} },
-	{ "one byte", EINVAL, 1, { 1, SMALL } },
-	{ "header without a name", EINVAL, 24, { 1, SMALL } },
-	{ "cut behind the name", EINVAL, 40, { 1, SMALL } },
-	{ "cut by a byte", EINVAL, FULL - 1, { 1, SMALL } },
-	{ "one byte too much", EIO, FULL + 1, { 1, SMALL }, .write_err = EINVAL },
-	{ "twice", EIO, 2 * FULL, { 1, SMALL }, .write_err = EINVAL },
-	{ "index of another device", EINVAL, FULL, { 2, SMALL } },
-	{ "index 64", EINVAL, FULL, { 64, SMALL } },
-	{ "index 257", EINVAL, FULL, { 257, SMALL } },
-	{ "index 65535", EINVAL, FULL, { 65535, SMALL } },
-	{ "reserved", EINVAL, FULL, { 1, .reserved = 1, SMALL } },
-	{ "reserved2", EINVAL, FULL, { 1, .reserved2 = 1, SMALL } },
-	{ "reserved3", EINVAL, FULL, { 1, .reserved3 = 1, SMALL } },
-	{ "reserved4", EINVAL, FULL, { 1, .reserved4 = 1ULL << 63, SMALL } },
-	{ "no name", EINVAL, FULL, { 1 } },
-	{ "name without an end", EINVAL, FULL, { 1 }, .fill = 256 },
-	{ "longest name", ENOENT, FULL, { 1 }, .fill = 255 },
+	{ "one byte", EINVAL, 1, { 1 } },
+	{ "header without a name", EINVAL, 24, { 1 } },
+	{ "cut behind the name", EINVAL, 40, { 1 } },
+	{ "cut by a byte", EINVAL, FULL - 1, { 1 } },
+	{ "one byte too much", EIO, FULL + 1, { 1 }, .write_err = EINVAL },
+	{ "twice", EIO, 2 * FULL, { 1 }, .write_err = EINVAL },
+	{ "index of another device", EINVAL, FULL, { 2 } },
+	{ "index 64", EINVAL, FULL, { 64 } },
+	{ "index 257", EINVAL, FULL, { 257 } },
+	{ "index 65535", EINVAL, FULL, { 65535 } },
+	{ "reserved", EINVAL, FULL, { 1, .reserved = 1 } },
+	{ "reserved2", EINVAL, FULL, { 1, .reserved2 = 1 } },
+	{ "reserved3", EINVAL, FULL, { 1, .reserved3 = 1 } },
+	{ "reserved4", EINVAL, FULL, { 1, .reserved4 = 1ULL << 63 } },
+	{ "no name", EINVAL, FULL, { 1 }, UNNAMED },
+	{ "name without an end", EINVAL, FULL, { 1 }, CHARS(256) },
+	{ "longest name", ENOENT, FULL, { 1 }, CHARS(255) },
 };
 
 /* The file of the case lies on device 1. */
@@ -398,20 +399,23 @@ TEST_F(reply, format_of_a_device)
 
 	ASSERT_TRUE(hold_open(self));
 	use_device(self);
-	for (i = 0; i < ARRAY_LEN(format_cases); i++) {
+	for (i = 0; i < ARRAY_SIZE(format_cases); i++) {
 		const struct format_case *c = &format_cases[i];
-		struct fuse_daxdev_out out[2] = { c->out, c->out };
+		struct fuse_daxdev_out out[2] = { c->out };
 		const char *why;
 
 		if (c->fill)
-			memset(out[0].name, 'x', c->fill);
+			memset(out[0].name, 'x', c->fill - UNNAMED);
+		else
+			strcpy(out[0].name, DEV_SMALL);
+		out[1] = out[0];
 		raw_set_reply(&self->r.s->devs[1], 0, out, c->len);
 		why = try_open(self, c->err) ?: sick(self);
 		EXPECT_TRUE(report(c->name, why));
 		EXPECT_EQ(c->write_err, self->r.s->write_err[FUSE_GET_DAXDEV]);
 	}
 	/* none of them has used up the index */
-	raw_set_dev(&self->r, 1, "/dev/" DAX_SMALL);
+	raw_set_dev(&self->r, 1, DEV_SMALL);
 	EXPECT_EQ(NULL, try_open(self, 0));
 	EXPECT_EQ(NULL, sick(self));
 }
@@ -422,8 +426,8 @@ TEST_F(reply, error_for_a_device)
 
 	ASSERT_TRUE(hold_open(self));
 	use_device(self);
-	raw_set_dev(&self->r, 1, "/dev/" DAX_SMALL);
-	for (i = 0; i < ARRAY_LEN(error_cases); i++) {
+	raw_set_dev(&self->r, 1, DEV_SMALL);
+	for (i = 0; i < ARRAY_SIZE(error_cases); i++) {
 		const char *why;
 
 		self->r.s->devs[1].error = error_cases[i].error;
@@ -441,8 +445,8 @@ static const struct path_case {
 	const char *path;
 } path_cases[] = {
 	{ "not there", ENOENT, "/dev/dax99.99" },
-	{ "relative and not there", ENOENT, DAX_SMALL "/../none" },
-	{ "below a device", ENOTDIR, "/dev/" DAX_SMALL "/x" },
+	{ "relative and not there", ENOENT, "dev/none" },
+	{ "below a device", ENOTDIR, NODES "/link/x" },
 	{ "link to nowhere", ENOENT, NODES "/dangling" },
 	{ "links in a loop", ELOOP, NODES "/loop" },
 	{ "root directory", ENODEV, "/" },
@@ -457,19 +461,10 @@ static const struct path_case {
 	{ "/dev/null", ENODEV, "/dev/null" },
 	{ "/dev/kmsg", ENODEV, "/dev/kmsg" },
 	{ "/dev/fuse", ENODEV, "/dev/fuse" },
-	{ "device on a nodev mount", EACCES, NODES "/nodev/" DAX_SMALL },
+	{ "device on a nodev mount", EACCES, NODES "/nodev/device" },
 	{ "file of proc, which has no devices", EACCES, "/proc/self/maps" },
-	{ "device of index 0", EBUSY, "/dev/" DAX_BIG },
+	{ "device of index 0", EBUSY, DEV_BIG },
 };
-
-static dev_t dev_of(const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st))
-		err(1, "%s", path);
-	return st.st_rdev;
-}
 
 static void make_node(const char *path, mode_t type, dev_t dev)
 {
@@ -479,7 +474,7 @@ static void make_node(const char *path, mode_t type, dev_t dev)
 
 static void make_nodes(void)
 {
-	dev_t dev = dev_of("/dev/" DAX_SMALL);
+	dev_t dev = dev_of(DEV_SMALL);
 
 	mkdir(NODES, 0755);
 	mkdir(NODES "/dir", 0755);
@@ -492,10 +487,10 @@ static void make_nodes(void)
 	make_node(NODES "/no-minor", S_IFCHR, makedev(major(dev), 999));
 	if (symlink("none", NODES "/dangling") ||
 	    symlink("loop", NODES "/loop") ||
-	    symlink("/dev/" DAX_SMALL, NODES "/link") ||
+	    symlink(DEV_SMALL, NODES "/link") ||
 	    mount("nodes", NODES "/nodev", "tmpfs", MS_NODEV, ""))
 		err(1, NODES);
-	make_node(NODES "/nodev/" DAX_SMALL, S_IFCHR, dev);
+	make_node(NODES "/nodev/device", S_IFCHR, dev);
 }
 
 static void remove_nodes(void)
@@ -508,7 +503,7 @@ static void remove_nodes(void)
 	size_t i;
 
 	umount(NODES "/nodev");
-	for (i = 0; i < ARRAY_LEN(names); i++) {
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
 		snprintf(path, sizeof(path), NODES "/%s", names[i]);
 		unlink(path);
 	}
@@ -524,7 +519,7 @@ TEST_F(reply, name_of_a_device)
 	make_nodes();
 	ASSERT_TRUE(hold_open(self));
 	use_device(self);
-	for (i = 0; i < ARRAY_LEN(path_cases); i++) {
+	for (i = 0; i < ARRAY_SIZE(path_cases); i++) {
 		const struct path_case *c = &path_cases[i];
 		const char *why;
 
@@ -541,10 +536,11 @@ TEST_F(reply, name_of_a_device)
 /* Index 0 in the reply is what servers say that know no other one. */
 TEST_F(reply, index_0_means_the_one_asked_for)
 {
-	struct fuse_daxdev_out out = { SMALL };
+	struct fuse_daxdev_out out = {};
 
 	ASSERT_TRUE(hold_open(self));
 	use_device(self);
+	strcpy(out.name, DEV_SMALL);
 	raw_set_reply(&self->r.s->devs[1], 0, &out, sizeof(out));
 	EXPECT_EQ(NULL, try_open(self, 0));
 	EXPECT_EQ(NULL, sick(self));
@@ -556,7 +552,7 @@ TEST_F(reply, relative_name)
 	ASSERT_EQ(0, chdir("/tmp"));
 	ASSERT_TRUE(hold_open(self));
 	use_device(self);
-	raw_set_dev(&self->r, 1, "dev/" DAX_SMALL);
+	raw_set_dev(&self->r, 1, DEV_SMALL + 1);
 	EXPECT_EQ(NULL, try_open(self, 0));
 	EXPECT_EQ(NULL, sick(self));
 }
@@ -566,7 +562,7 @@ TEST_F(reply, index_63)
 {
 	ASSERT_TRUE(hold_open(self));
 	raw_set_file(&self->r, CASE, 63, 2 * MB, 2 * MB);
-	raw_set_dev(&self->r, 63, "/dev/" DAX_SMALL);
+	raw_set_dev(&self->r, 63, DEV_SMALL);
 	EXPECT_EQ(NULL, try_open(self, 0));
 	EXPECT_EQ(NULL, sick(self));
 }
@@ -597,10 +593,11 @@ TEST_F(reply, mode_of_a_device)
 	const char *why;
 	unsigned int i;
 
+	BEGIN(DAX_TWO);
 	ASSERT_TRUE(hold_open(self));
 	use_device(self);
-	raw_set_dev(&self->r, 1, "/dev/" DAX_TWO);
-	for (i = 0; i < ARRAY_LEN(cases); i++) {
+	raw_set_dev(&self->r, 1, DEV_TWO);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		set_mode(DAX_TWO, cases[i].mode);
 		why = try_open(self, cases[i].err) ?: sick(self);
 		EXPECT_TRUE(report(cases[i].name, why));
@@ -615,7 +612,7 @@ TEST_F(reply, device_that_is_held)
 
 	raw_init(&other);
 	other.s->entry_valid = 0;
-	raw_set_dev(&other, 0, "/dev/" DAX_SMALL);
+	raw_set_dev(&other, 0, DEV_SMALL);
 	raw_set_file(&other, CASE, 0, 0, 2 * MB);
 	raw_start(&other, NULL);
 	fd = raw_open(&other, CASE, O_RDWR);
@@ -623,7 +620,7 @@ TEST_F(reply, device_that_is_held)
 
 	ASSERT_TRUE(hold_open(self));
 	use_device(self);
-	raw_set_dev(&self->r, 1, "/dev/" DAX_SMALL);
+	raw_set_dev(&self->r, 1, DEV_SMALL);
 	EXPECT_TRUE(report("another mount", try_open(self, EBUSY) ?: sick(self)));
 	close(fd);
 	/* it is the mount that holds the device, not the open file */
@@ -631,7 +628,7 @@ TEST_F(reply, device_that_is_held)
 	ASSERT_EQ(0, raw_stop(&other));
 	EXPECT_TRUE(report("given back", try_open(self, 0) ?: sick(self)));
 
-	raw_set_dev(&self->r, 2, "/dev/" DAX_SMALL);
+	raw_set_dev(&self->r, 2, DEV_SMALL);
 	raw_set_file(&self->r, CASE, 2, 0, 2 * MB);
 	EXPECT_TRUE(report("another index", try_open(self, EBUSY) ?: sick(self)));
 }
@@ -642,7 +639,7 @@ TEST_F(reply, device_that_is_held)
  */
 TEST_F(reply, opens_that_race)
 {
-	int round, i, status, pipes[2];
+	int round, i, pipes[2];
 	char byte;
 
 	for (round = 0; round < 10; round++) {
@@ -650,14 +647,14 @@ TEST_F(reply, opens_that_race)
 		struct raw r;
 
 		raw_init(&r);
-		raw_set_dev(&r, 0, "/dev/" DAX_SMALL);
+		raw_set_dev(&r, 0, DEV_SMALL);
 		r.s->pair_daxdevs = true;
 		for (i = 0; i < RAW_FILES; i++)
 			raw_set_file(&r, i, 0, i * 2 * MB, 2 * MB);
 		raw_start(&r, chdir_root);
 		ASSERT_EQ(0, pipe(pipes));
 		for (i = 0; i < RAW_FILES; i++) {
-			pids[i] = fork();
+			pids[i] = child_start();
 			if (pids[i])
 				continue;
 			/* until the parent has closed it, too */
@@ -668,10 +665,8 @@ TEST_F(reply, opens_that_race)
 		}
 		close(pipes[0]);
 		close(pipes[1]);
-		for (i = 0; i < RAW_FILES; i++) {
-			ASSERT_EQ(pids[i], waitpid(pids[i], &status, 0));
-			EXPECT_EQ(0, status);
-		}
+		for (i = 0; i < RAW_FILES; i++)
+			EXPECT_EQ(0, child_wait(pids[i]));
 		EXPECT_LE(2, raw_count(&r, FUSE_GET_DAXDEV));
 		EXPECT_EQ(0, raw_stop(&r));
 	}
@@ -680,25 +675,20 @@ TEST_F(reply, opens_that_race)
 /* The second of two devices is bad: the first one remains and can be used. */
 TEST_F(reply, second_device_is_bad)
 {
-	struct {
-		struct fuse_famfs_fmap_header h;
-		struct fuse_famfs_simple_ext ext[2];
-	} map = {
-		.h = { .fmap_version = FAMFS_FMAP_VERSION, .nextents = 2,
-		       .file_size = 4 * MB },
-		.ext = { { 0, 0, 0, 2 * MB }, { 1, 0, 0, 2 * MB } },
+	static const struct fuse_famfs_simple_ext ext[] = {
+		{ 0, 0, 0, 2 * MB }, { 1, 0, 0, 2 * MB },
 	};
 
-	self->r.s->files[CASE].size = 4 * MB;
-	raw_set_reply(&self->r.s->files[CASE].fmap, 0, &map, sizeof(map));
+	raw_set_map(&self->r, CASE, 4 * MB, FUSE_FAMFS_EXT_SIMPLE, 2, ext,
+		    sizeof(ext));
 	raw_set_dev(&self->r, 1, "/dev/null");
 	EXPECT_EQ(NULL, try_open(self, ENODEV));
 	ASSERT_TRUE(hold_open(self));
 	EXPECT_EQ(NULL, sick(self));
 	EXPECT_EQ(2, raw_count(&self->r, FUSE_GET_DAXDEV));
-	raw_set_dev(&self->r, 1, "/dev/" DAX_SMALL);
+	raw_set_dev(&self->r, 1, DEV_SMALL);
 	EXPECT_EQ(NULL, try_open(self, 0));
 	EXPECT_EQ(3, raw_count(&self->r, FUSE_GET_DAXDEV));
 }
 
-TEST_HARNESS_MAIN
+FAMFS_TEST_MAIN

@@ -25,7 +25,6 @@
 #include "raw.h"
 #include "util.h"
 
-#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define USER 1000
 #define JAIL "/tmp/jail"
 #define SEED 1
@@ -36,51 +35,11 @@ enum { FIRST, SECOND, SMALL };
 static void init_files(struct raw *r)
 {
 	raw_init(r);
-	raw_set_dev(r, 0, "/dev/" DAX_BIG);
-	raw_set_dev(r, 1, "/dev/" DAX_SMALL);
+	raw_set_dev(r, 0, DEV_BIG);
+	raw_set_dev(r, 1, DEV_SMALL);
 	raw_set_file(r, FIRST, 0, 0, 4 * MB);
 	raw_set_file(r, SECOND, 0, 8 * MB, 4 * MB);
 	raw_set_file(r, SMALL, 1, 0, 4 * MB);
-}
-
-static bool rw_works(int fd)
-{
-	uint32_t value = 0x12345678, seen = 0;
-
-	return pwrite(fd, &value, sizeof(value), MB) == sizeof(value) &&
-	       pread(fd, &seen, sizeof(seen), MB) == sizeof(seen) &&
-	       seen == value;
-}
-
-/* Open and close. Return: 0 or -errno. */
-static int try_open(const struct raw *r, unsigned int i, int flags)
-{
-	int fd = raw_open(r, i, flags);
-
-	if (fd < 0)
-		return fd;
-	close(fd);
-	return 0;
-}
-
-/* FUSE_DEV_IOC_DAXDEV_OPEN. Return: 0 or -errno. */
-static int add_device(const struct raw *r, int fd, uint32_t index)
-{
-	struct fuse_daxdev_map map = { .fd = fd, .index = index };
-
-	return ioctl(r->fd, FUSE_DEV_IOC_DAXDEV_OPEN, &map) ? -errno : 0;
-}
-
-static int open_dev(const char *dev, int flags)
-{
-	char path[32];
-	int fd;
-
-	snprintf(path, sizeof(path), "/dev/%s", dev);
-	fd = open(path, flags | O_CLOEXEC);
-	if (fd < 0)
-		err(1, "%s", path);
-	return fd;
 }
 
 /* Is the device free? Asks by a mount of its own. */
@@ -94,25 +53,12 @@ static bool is_free(const char *dev)
 	init_files(&r);
 	raw_set_dev(&r, 0, path);
 	raw_start(&r, NULL);
-	ret = try_open(&r, FIRST, O_RDWR);
+	ret = raw_try_open(&r, FIRST, O_RDWR);
 	if (raw_stop(&r))
 		err(1, "umount");
 	if (ret && ret != -EBUSY)
 		errx(1, "%s: %s", path, strerror(-ret));
 	return !ret;
-}
-
-/* Run @f in a process of its own. Return: what it returns, 0 or -errno. */
-static int in_child(int (*f)(const struct raw *r), const struct raw *r)
-{
-	int status;
-	pid_t pid = fork();
-
-	if (!pid)
-		_exit(-f(r));
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-		errx(1, "the child has ended with a signal");
-	return -WEXITSTATUS(status);
 }
 
 /* --- A connection that is not, or may not be, a famfs connection --- */
@@ -159,10 +105,9 @@ FIXTURE_VARIANT_ADD(ordinary, not_said_that_there_are_flags2) {
 
 FIXTURE_SETUP(ordinary)
 {
-	log_problems();
+	BEGIN(DAX_BIG);
 	if (variant->prepare && access("/proc/self/ns/user", F_OK))
 		SKIP(return, "no user namespaces");
-	ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_FAMFS));
 	init_files(&self->r);
 	self->r.s->drop_at = variant->drop_at;
 	self->r.s->init_flags = variant->init_flags;
@@ -171,10 +116,8 @@ FIXTURE_SETUP(ordinary)
 
 FIXTURE_TEARDOWN(ordinary)
 {
-	if (!self->r.s)
-		return;
 	EXPECT_EQ(0, raw_stop(&self->r));
-	EXPECT_EQ(0, log_problems());
+	END();
 }
 
 TEST_F(ordinary, files_are_files)
@@ -199,15 +142,15 @@ TEST_F(ordinary, files_are_files)
 
 TEST_F(ordinary, no_devices)
 {
-	int fd = open_dev(DAX_BIG, O_RDWR);
+	int fd = dax_open(DAX_BIG, O_RDWR);
 
-	EXPECT_EQ(-EOPNOTSUPP, add_device(&self->r, fd, 0));
-	EXPECT_EQ(-EOPNOTSUPP, add_device(&self->r, -1, 64));
+	EXPECT_EQ(-EOPNOTSUPP, raw_add_dev(&self->r, fd, 0));
+	EXPECT_EQ(-EOPNOTSUPP, raw_add_dev(&self->r, -1, 64));
 	close(fd);
 	EXPECT_TRUE(is_free(DAX_BIG));
 }
 
-/* The root is there before the server has answered, and can not be changed. */
+/* The root is there before the server has answered, and cannot be changed. */
 TEST(root_is_a_file)
 {
 	struct statx stx;
@@ -215,7 +158,7 @@ TEST(root_is_a_file)
 	char buf[100];
 	int fd;
 
-	log_problems();
+	BEGIN();
 	init_files(&r);
 	r.s->root_type = S_IFREG;
 	raw_start(&r, NULL);
@@ -228,7 +171,7 @@ TEST(root_is_a_file)
 	EXPECT_EQ(0, raw_count(&r, FUSE_GET_FMAP));
 	close(fd);
 	EXPECT_EQ(0, raw_stop(&r));
-	EXPECT_EQ(0, log_problems());
+	END();
 }
 
 /* --- A famfs connection --- */
@@ -241,9 +184,7 @@ FIXTURE(rights)
 
 FIXTURE_SETUP(rights)
 {
-	log_problems();
-	ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_FAMFS));
-	ASSERT_EQ(0, dax_set_mode(DAX_SMALL, DAX_FAMFS));
+	BEGIN(DAX_BIG, DAX_SMALL);
 	init_files(&self->r);
 }
 
@@ -251,7 +192,7 @@ FIXTURE_TEARDOWN(rights)
 {
 	if (self->started)
 		EXPECT_EQ(0, raw_stop(&self->r));
-	EXPECT_EQ(0, log_problems());
+	END();
 }
 
 static void start(FIXTURE_DATA(rights) *self, void (*prepare)(const struct raw *r))
@@ -263,7 +204,7 @@ static void start(FIXTURE_DATA(rights) *self, void (*prepare)(const struct raw *
 /* Without the capability there is nothing new, but what is there goes on. */
 static bool still_works(FIXTURE_DATA(rights) *self, int fd)
 {
-	return rw_works(fd) && !try_open(&self->r, FIRST, O_RDWR);
+	return rw_works(fd, MB) && !raw_try_open(&self->r, FIRST, O_RDWR);
 }
 
 TEST_F(rights, dropped_before_a_map)
@@ -275,9 +216,9 @@ TEST_F(rights, dropped_before_a_map)
 	fd = raw_open(&self->r, FIRST, O_RDWR);
 	ASSERT_LE(0, fd);
 	self->r.s->drop_at = FUSE_GET_FMAP;
-	EXPECT_EQ(-EPERM, try_open(&self->r, SECOND, O_RDWR));
-	EXPECT_EQ(-EPERM, try_open(&self->r, SECOND, O_RDONLY));
-	EXPECT_EQ(-EPERM, try_open(&self->r, SMALL, O_RDWR));
+	EXPECT_EQ(-EPERM, raw_try_open(&self->r, SECOND, O_RDWR));
+	EXPECT_EQ(-EPERM, raw_try_open(&self->r, SECOND, O_RDONLY));
+	EXPECT_EQ(-EPERM, raw_try_open(&self->r, SMALL, O_RDWR));
 	EXPECT_EQ(4, raw_count(&self->r, FUSE_GET_FMAP));
 	EXPECT_EQ(1, raw_count(&self->r, FUSE_GET_DAXDEV));
 	EXPECT_TRUE(still_works(self, fd));
@@ -292,7 +233,7 @@ TEST_F(rights, dropped_before_a_device)
 	fd = raw_open(&self->r, FIRST, O_RDWR);
 	ASSERT_LE(0, fd);
 	self->r.s->drop_at = FUSE_GET_DAXDEV;
-	EXPECT_EQ(-EPERM, try_open(&self->r, SMALL, O_RDWR));
+	EXPECT_EQ(-EPERM, raw_try_open(&self->r, SMALL, O_RDWR));
 	EXPECT_EQ(2, raw_count(&self->r, FUSE_GET_DAXDEV));
 	EXPECT_TRUE(is_free(DAX_SMALL));
 	EXPECT_TRUE(still_works(self, fd));
@@ -305,30 +246,31 @@ TEST_F(rights, capability_before_format)
 	self->r.s->files[FIRST].fmap.len = 0;
 	self->r.s->drop_at = FUSE_GET_FMAP;
 	start(self, NULL);
-	EXPECT_EQ(-EPERM, try_open(&self->r, FIRST, O_RDWR));
+	EXPECT_EQ(-EPERM, raw_try_open(&self->r, FIRST, O_RDWR));
 	/* an error is an error, whoever sends it */
 	self->r.s->files[FIRST].fmap.error = ENOENT;
-	EXPECT_EQ(-ENOENT, try_open(&self->r, FIRST, O_RDWR));
+	EXPECT_EQ(-ENOENT, raw_try_open(&self->r, FIRST, O_RDWR));
 }
 
 /* --- Devices by descriptor --- */
 
 TEST_F(rights, device_by_descriptor)
 {
-	int fd = open_dev(DAX_BIG, O_RDWR), small = open_dev(DAX_SMALL, O_RDWR);
+	int fd = dax_open(DAX_BIG, O_RDWR), small = dax_open(DAX_SMALL, O_RDWR);
 
 	start(self, NULL);
-	EXPECT_EQ(0, add_device(&self->r, fd, 0));
-	EXPECT_EQ(-EEXIST, add_device(&self->r, small, 0));
-	EXPECT_EQ(-EEXIST, add_device(&self->r, fd, 0));
-	EXPECT_EQ(-EBUSY, add_device(&self->r, fd, 1));
-	EXPECT_EQ(0, add_device(&self->r, small, 63));
+	EXPECT_EQ(0, raw_add_dev(&self->r, fd, 0));
+	EXPECT_EQ(-EEXIST, raw_add_dev(&self->r, small, 0));
+	/* a server may do it again whenever it looks up a file */
+	EXPECT_EQ(0, raw_add_dev(&self->r, fd, 0));
+	EXPECT_EQ(-EBUSY, raw_add_dev(&self->r, fd, 1));
+	EXPECT_EQ(0, raw_add_dev(&self->r, small, 63));
 	/* the descriptor is not what holds it */
 	close(fd);
 	close(small);
 	EXPECT_FALSE(is_free(DAX_BIG));
 	EXPECT_FALSE(is_free(DAX_SMALL));
-	EXPECT_EQ(0, try_open(&self->r, FIRST, O_RDWR));
+	EXPECT_EQ(0, raw_try_open(&self->r, FIRST, O_RDWR));
 	EXPECT_EQ(0, raw_count(&self->r, FUSE_GET_DAXDEV));
 }
 
@@ -338,10 +280,10 @@ TEST_F(rights, descriptors_that_will_not_do)
 		const char *path;
 		int flags, err;
 	} cases[] = {
-		{ "/dev/" DAX_BIG, O_PATH, EBADF },
-		{ "/dev/" DAX_BIG, O_RDONLY, EACCES },
-		{ "/dev/" DAX_BIG, O_WRONLY, EACCES },
-		{ "/dev/" DAX_TWO, O_RDWR, EOPNOTSUPP },
+		{ DEV_BIG, O_PATH, EBADF },
+		{ DEV_BIG, O_RDONLY, EACCES },
+		{ DEV_BIG, O_WRONLY, EACCES },
+		{ DEV_TWO, O_RDWR, EOPNOTSUPP },
 		{ "/dev/null", O_RDWR, ENODEV },
 		{ "/dev/fuse", O_RDWR, ENODEV },
 		{ "/tmp", O_RDONLY | O_DIRECTORY, EACCES },
@@ -350,60 +292,57 @@ TEST_F(rights, descriptors_that_will_not_do)
 	int pipes[2];
 	size_t i;
 
+	BEGIN(DAX_TWO);
 	ASSERT_EQ(0, dax_set_mode(DAX_TWO, DAX_DEVDAX));
 	start(self, NULL);
-	for (i = 0; i < ARRAY_LEN(cases); i++) {
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		int fd = open(cases[i].path, cases[i].flags | O_CLOEXEC, 0600);
 
 		ASSERT_LE(0, fd);
-		EXPECT_EQ(-cases[i].err, add_device(&self->r, fd, 0)) {
+		EXPECT_EQ(-cases[i].err, raw_add_dev(&self->r, fd, 0)) {
 			TH_LOG("%s", cases[i].path);
 		}
 		close(fd);
 	}
 	ASSERT_EQ(0, pipe(pipes));
-	EXPECT_EQ(-EACCES, add_device(&self->r, pipes[0], 0));
-	EXPECT_EQ(-EBADF, add_device(&self->r, -1, 0));
-	EXPECT_EQ(-EBADF, add_device(&self->r, 9999, 0));
+	EXPECT_EQ(-EACCES, raw_add_dev(&self->r, pipes[0], 0));
+	EXPECT_EQ(-EBADF, raw_add_dev(&self->r, -1, 0));
+	EXPECT_EQ(-EBADF, raw_add_dev(&self->r, 9999, 0));
 	/* a file of famfs is no device */
-	EXPECT_EQ(0, try_open(&self->r, FIRST, O_RDWR));
+	EXPECT_EQ(0, raw_try_open(&self->r, FIRST, O_RDWR));
 	close(pipes[0]);
 	close(pipes[1]);
 }
 
 TEST_F(rights, arguments_that_will_not_do)
 {
-	int fd = open_dev(DAX_BIG, O_RDWR);
+	int fd = dax_open(DAX_BIG, O_RDWR);
 	struct fuse_daxdev_map map = { .fd = fd };
 	static const uint32_t bad[] = { 1, 1U << 31, ~0U };
-	static const uint32_t indices[] = { 64, 65, 1U << 31, ~0U };
+	static const uint64_t indices[] = {
+		64, 65, 1U << 31, ~0U, 1ULL << 32, 1ULL << 63, ~0ULL,
+	};
 	size_t i;
 
 	start(self, NULL);
-	for (i = 0; i < ARRAY_LEN(bad); i++) {
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		map.flags = bad[i];
-		EXPECT_EQ(-1, ioctl(self->r.fd, FUSE_DEV_IOC_DAXDEV_OPEN, &map));
-		EXPECT_EQ(EINVAL, errno);
+		EXPECT_ERRNO(EINVAL, ioctl(self->r.fd, FUSE_DEV_IOC_DAXDEV_OPEN, &map));
 		map.flags = 0;
-		map.padding = bad[i];
-		EXPECT_EQ(-1, ioctl(self->r.fd, FUSE_DEV_IOC_DAXDEV_OPEN, &map));
-		EXPECT_EQ(EINVAL, errno);
-		map.padding = 0;
 	}
-	for (i = 0; i < ARRAY_LEN(indices); i++)
-		EXPECT_EQ(-EINVAL, add_device(&self->r, fd, indices[i]));
-	EXPECT_EQ(-1, ioctl(self->r.fd, FUSE_DEV_IOC_DAXDEV_OPEN, NULL));
-	EXPECT_EQ(EFAULT, errno);
-	EXPECT_EQ(0, add_device(&self->r, fd, 0));
+	for (i = 0; i < ARRAY_SIZE(indices); i++)
+		EXPECT_EQ(-EINVAL, raw_add_dev(&self->r, fd, indices[i]));
+	EXPECT_ERRNO(EFAULT, ioctl(self->r.fd, FUSE_DEV_IOC_DAXDEV_OPEN, NULL));
+	EXPECT_EQ(0, raw_add_dev(&self->r, fd, 0));
 	close(fd);
 }
 
-static int add_without_capability(const struct raw *r)
+static int add_without_capability(const void *r)
 {
-	int fd = open_dev(DAX_BIG, O_RDWR);
+	int fd = dax_open(DAX_BIG, O_RDWR);
 
 	drop_rawio();
-	return add_device(r, fd, 0);
+	return raw_add_dev(r, fd, 0);
 }
 
 TEST_F(rights, descriptor_without_capability)
@@ -416,16 +355,16 @@ TEST_F(rights, descriptor_without_capability)
 /* A server that stays after the unmount neither keeps nor gets devices. */
 TEST_F(rights, after_unmount)
 {
-	int fd = open_dev(DAX_SMALL, O_RDWR);
+	int fd = dax_open(DAX_SMALL, O_RDWR);
 
 	start(self, NULL);
-	EXPECT_EQ(0, try_open(&self->r, FIRST, O_RDWR));
+	EXPECT_EQ(0, raw_try_open(&self->r, FIRST, O_RDWR));
 	EXPECT_FALSE(is_free(DAX_BIG));
 	ASSERT_EQ(0, umount2(self->r.mnt, 0));
 	self->started = false;
 	waitpid(self->r.pid, NULL, 0);
 	EXPECT_TRUE(is_free(DAX_BIG));
-	EXPECT_EQ(-ENOTCONN, add_device(&self->r, fd, 0));
+	EXPECT_EQ(-ENOTCONN, raw_add_dev(&self->r, fd, 0));
 	EXPECT_TRUE(is_free(DAX_SMALL));
 	close(fd);
 	close(self->r.fd);
@@ -497,21 +436,12 @@ TEST_F(rights, no_ring)
 	EXPECT_EQ(0, write_text(enable, "N"));
 	EXPECT_EQ(-EOPNOTSUPP, ret);
 	EXPECT_EQ(-EINVAL, ordinary);
-	EXPECT_EQ(0, try_open(&self->r, FIRST, O_RDWR));
+	EXPECT_EQ(0, raw_try_open(&self->r, FIRST, O_RDWR));
 }
 
 /* --- Whose names are they? --- */
 
 static dev_t small_dev, big_dev;
-
-static dev_t dev_of(const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st))
-		err(1, "%s", path);
-	return st.st_rdev;
-}
 
 /* A /dev that nobody else sees, with nothing in it. */
 static void own_dev(const struct raw *r)
@@ -526,7 +456,7 @@ static void own_dev(const struct raw *r)
 static void own_dev_with_small(const struct raw *r)
 {
 	own_dev(r);
-	if (mknod("/dev/" DAX_BIG, S_IFCHR | 0600, small_dev))
+	if (mknod(DEV_BIG, S_IFCHR | 0600, small_dev))
 		err(2, "mknod");
 }
 
@@ -545,21 +475,21 @@ static void server_own_dev_with_small(const struct raw *r)
 		err(2, "umount");
 }
 
-static int open_without_dev(const struct raw *r)
+static int open_without_dev(const void *r)
 {
 	own_dev(r);
-	return try_open(r, FIRST, O_RDWR);
+	return raw_try_open(r, FIRST, O_RDWR);
 }
 
-static int open_with_wrong_dev(const struct raw *r)
+static int open_with_wrong_dev(const void *r)
 {
 	own_dev_with_small(r);
-	return try_open(r, FIRST, O_RDWR);
+	return raw_try_open(r, FIRST, O_RDWR);
 }
 
-static int open_in_jail(const struct raw *r)
+static int open_in_jail(const void *r)
 {
-	int root = open(r->mnt, O_PATH | O_DIRECTORY);
+	int root = open(((const struct raw *)r)->mnt, O_PATH | O_DIRECTORY);
 
 	if (mkdir(JAIL, 0755) || chroot(JAIL) || chdir("/"))
 		err(2, JAIL);
@@ -568,14 +498,14 @@ static int open_in_jail(const struct raw *r)
 
 TEST_F(rights, name_is_not_resolved_as_by_who_opens)
 {
-	static int (*const open_it[])(const struct raw *) = {
+	static int (*const open_it[])(const void *) = {
 		open_without_dev, open_with_wrong_dev, open_in_jail,
 	};
 	size_t i;
 
-	small_dev = dev_of("/dev/" DAX_SMALL);
+	small_dev = dev_of(DEV_SMALL);
 	start(self, NULL);
-	for (i = 0; i < ARRAY_LEN(open_it); i++) {
+	for (i = 0; i < ARRAY_SIZE(open_it); i++) {
 		EXPECT_EQ(0, in_child(open_it[i], &self->r));
 		EXPECT_FALSE(is_free(DAX_BIG));
 		EXPECT_TRUE(is_free(DAX_SMALL));
@@ -590,9 +520,9 @@ TEST_F(rights, name_is_not_resolved_as_by_who_opens)
 /* The server has another device where everybody else has DAX_BIG. */
 TEST_F(rights, name_is_resolved_as_by_the_server)
 {
-	small_dev = dev_of("/dev/" DAX_SMALL);
+	small_dev = dev_of(DEV_SMALL);
 	start(self, server_own_dev_with_small);
-	EXPECT_EQ(0, try_open(&self->r, FIRST, O_RDWR));
+	EXPECT_EQ(0, raw_try_open(&self->r, FIRST, O_RDWR));
 	EXPECT_TRUE(is_free(DAX_BIG));
 	EXPECT_FALSE(is_free(DAX_SMALL));
 }
@@ -600,7 +530,7 @@ TEST_F(rights, name_is_resolved_as_by_the_server)
 TEST_F(rights, name_that_only_others_see)
 {
 	start(self, server_own_dev);
-	EXPECT_EQ(-ENOENT, try_open(&self->r, FIRST, O_RDWR));
+	EXPECT_EQ(-ENOENT, raw_try_open(&self->r, FIRST, O_RDWR));
 	EXPECT_TRUE(is_free(DAX_BIG));
 }
 
@@ -614,10 +544,10 @@ static void enter_jail(const struct raw *r)
 
 TEST_F(rights, name_in_the_root_of_the_server)
 {
-	big_dev = dev_of("/dev/" DAX_BIG);
+	big_dev = dev_of(DEV_BIG);
 	raw_set_dev(&self->r, 0, "/device");
 	start(self, enter_jail);
-	EXPECT_EQ(0, try_open(&self->r, FIRST, O_RDWR));
+	EXPECT_EQ(0, raw_try_open(&self->r, FIRST, O_RDWR));
 	EXPECT_FALSE(is_free(DAX_BIG));
 	unlink(JAIL "/device");
 	rmdir(JAIL);
@@ -643,14 +573,14 @@ TEST_F(rights, server_needs_access_to_the_device)
 {
 	start(self, become_rawio_user);
 	EXPECT_NE(0, self->r.s->kernel_flags & FUSE_DAX_FMAP);
-	ASSERT_EQ(0, chmod("/dev/" DAX_BIG, 0600));
-	EXPECT_EQ(-EACCES, try_open(&self->r, FIRST, O_RDWR));
-	ASSERT_EQ(0, chmod("/dev/" DAX_BIG, 0644));
-	EXPECT_EQ(-EACCES, try_open(&self->r, FIRST, O_RDONLY));
+	ASSERT_EQ(0, chmod(DEV_BIG, 0600));
+	EXPECT_EQ(-EACCES, raw_try_open(&self->r, FIRST, O_RDWR));
+	ASSERT_EQ(0, chmod(DEV_BIG, 0644));
+	EXPECT_EQ(-EACCES, raw_try_open(&self->r, FIRST, O_RDONLY));
 	EXPECT_TRUE(is_free(DAX_BIG));
-	ASSERT_EQ(0, chmod("/dev/" DAX_BIG, 0666));
-	EXPECT_EQ(0, try_open(&self->r, FIRST, O_RDWR));
-	ASSERT_EQ(0, chmod("/dev/" DAX_BIG, 0600));
+	ASSERT_EQ(0, chmod(DEV_BIG, 0666));
+	EXPECT_EQ(0, raw_try_open(&self->r, FIRST, O_RDWR));
+	ASSERT_EQ(0, chmod(DEV_BIG, 0600));
 }
 
 /* --- Who opens --- */
@@ -660,19 +590,19 @@ static int become_user(void)
 	return setgroups(0, NULL) || setgid(USER) || setuid(USER);
 }
 
-static int user_reads(const struct raw *r)
+static int user_reads(const void *r)
 {
-	return become_user() ? -EINVAL : try_open(r, FIRST, O_RDONLY);
+	return become_user() ? -EINVAL : raw_try_open(r, FIRST, O_RDONLY);
 }
 
-static int user_writes(const struct raw *r)
+static int user_writes(const void *r)
 {
-	return become_user() ? -EINVAL : try_open(r, FIRST, O_WRONLY);
+	return become_user() ? -EINVAL : raw_try_open(r, FIRST, O_WRONLY);
 }
 
-static int user_does_both(const struct raw *r)
+static int user_does_both(const void *r)
 {
-	return become_user() ? -EINVAL : try_open(r, FIRST, O_RDWR);
+	return become_user() ? -EINVAL : raw_try_open(r, FIRST, O_RDWR);
 }
 
 /* The first of all opens is that of a user: all rights come from the server. */
@@ -705,7 +635,7 @@ TEST_F(rights, mode_of_a_file)
 
 	self->r.s->attr_valid = 0;
 	start(self, NULL);
-	for (i = 0; i < ARRAY_LEN(cases); i++) {
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		volatile struct raw_file *f = &self->r.s->files[FIRST];
 
 		f->mode = S_IFREG | cases[i].mode;
@@ -737,14 +667,12 @@ FIXTURE_SETUP(reader)
 {
 	int fd;
 
-	log_problems();
-	ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_FAMFS));
+	BEGIN(DAX_BIG);
 	init_files(&self->r);
 	raw_start(&self->r, NULL);
 	fd = raw_open(&self->r, FIRST, O_RDWR);
 	ASSERT_LE(0, fd);
-	self->p = map_file(fd, 4 * MB, PROT_READ | PROT_WRITE, MAP_SHARED);
-	ASSERT_NE(NULL, self->p);
+	self->p = map_rw(fd, 4 * MB);
 	fill_pattern(self->p, 4 * MB, SEED, 0);
 	close(fd);
 	self->fd = raw_open(&self->r, FIRST, O_RDONLY);
@@ -758,13 +686,12 @@ FIXTURE_TEARDOWN(reader)
 	munmap(self->p, 4 * MB);
 	close(self->fd);
 	EXPECT_EQ(0, raw_stop(&self->r));
-	EXPECT_EQ(0, log_problems());
+	END();
 }
 
-TEST_F(reader, can_not_write)
+TEST_F(reader, cannot_write)
 {
-	EXPECT_EQ(-1, pwrite(self->fd, "x", 1, 0));
-	EXPECT_EQ(EBADF, errno);
+	EXPECT_ERRNO(EBADF, pwrite(self->fd, "x", 1, 0));
 	EXPECT_EQ(NULL, map_file(self->fd, MB, PROT_WRITE, MAP_SHARED));
 	EXPECT_EQ(EACCES, errno);
 	EXPECT_EQ(NULL, map_file(self->fd, MB, PROT_READ | PROT_WRITE,
@@ -775,22 +702,20 @@ TEST_F(reader, can_not_write)
 	EXPECT_EQ(EACCES, errno);
 }
 
-TEST_F(reader, can_not_make_a_mapping_writable)
+TEST_F(reader, cannot_make_a_mapping_writable)
 {
-	static const size_t skew[] = { 0, PAGE };	/* PMDs, pages */
+	const size_t skew[] = { 0, PAGE };	/* PMDs, pages */
 	struct fault f;
 	size_t i;
 
-	for (i = 0; i < ARRAY_LEN(skew); i++) {
+	for (i = 0; i < ARRAY_SIZE(skew); i++) {
 		uint8_t *q = map_at(4 * MB, PROT_READ, MAP_SHARED, self->fd, 0,
 				    PMD, skew[i]);
 
 		ASSERT_NE(NULL, q);
 		EXPECT_EQ(-1, check_pattern(q, 4 * MB, SEED, 0));
-		EXPECT_EQ(-1, mprotect(q, 4 * MB, PROT_READ | PROT_WRITE));
-		EXPECT_EQ(EACCES, errno);
-		EXPECT_EQ(-1, mprotect(q, PAGE, PROT_WRITE));
-		EXPECT_EQ(EACCES, errno);
+		EXPECT_ERRNO(EACCES, mprotect(q, 4 * MB, PROT_READ | PROT_WRITE));
+		EXPECT_ERRNO(EACCES, mprotect(q, PAGE, PROT_WRITE));
 		/* nor through the back door */
 		EXPECT_EQ(-EIO, write_own_memory(q, 0));
 		EXPECT_TRUE(try_read(q, &f));
@@ -820,14 +745,13 @@ TEST_F(reader, private_copies_are_private)
 	munmap(q, 4 * MB);
 }
 
-TEST_F(reader, writer_can_not_read)
+TEST_F(reader, writer_cannot_read)
 {
 	int fd = raw_open(&self->r, FIRST, O_WRONLY);
 	char byte;
 
 	ASSERT_LE(0, fd);
-	EXPECT_EQ(-1, pread(fd, &byte, 1, 0));
-	EXPECT_EQ(EBADF, errno);
+	EXPECT_ERRNO(EBADF, pread(fd, &byte, 1, 0));
 	EXPECT_EQ(NULL, map_file(fd, MB, PROT_READ, MAP_SHARED));
 	EXPECT_EQ(EACCES, errno);
 	EXPECT_EQ(NULL, map_file(fd, MB, PROT_WRITE, MAP_SHARED));
@@ -846,8 +770,7 @@ TEST_F(reader, read_only_bind_mount)
 	EXPECT_EQ(0, mount("none", "/tmp/bind", NULL,
 			   MS_BIND | MS_REMOUNT | MS_RDONLY, NULL));
 	snprintf(path, sizeof(path), "/tmp/bind/f%d", FIRST);
-	EXPECT_EQ(-1, open(path, O_RDWR));
-	EXPECT_EQ(EROFS, errno);
+	EXPECT_ERRNO(EROFS, open(path, O_RDWR));
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(NULL, map_file(fd, MB, PROT_WRITE, MAP_SHARED));
@@ -857,4 +780,4 @@ TEST_F(reader, read_only_bind_mount)
 	rmdir("/tmp/bind");
 }
 
-TEST_HARNESS_MAIN
+FAMFS_TEST_MAIN

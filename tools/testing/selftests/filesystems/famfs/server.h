@@ -5,6 +5,11 @@
 
 #include <stdint.h>
 
+/* What servers say that are older than FUSE_DAX_FMAP. */
+#ifndef FUSE_DAX_FMAP_OLD
+#define FUSE_DAX_FMAP_OLD (1ULL << 43)
+#endif
+
 /* Length of the file of counters, one uint64_t for each opcode. */
 #define SERVER_NR_STATS 64
 

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <linux/userfaultfd.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,12 +18,37 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "../../kselftest.h"
 #include "server.h"
 #include "util.h"
 
 #define BUS "/sys/bus/dax"
+#define CORRUPT_PFN "/sys/kernel/debug/hwpoison/corrupt-pfn"
+
+unsigned long page_size;
+
+static void __attribute__((constructor)) get_page_size(void)
+{
+	page_size = sysconf(_SC_PAGESIZE);
+}
+
+bool small_pages(void)
+{
+	static const char path[] = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size";
+
+	return PAGE == 4 * KB && !access(path, R_OK) && read_number(path) == PMD;
+}
+
+double seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec * 1e-9;
+}
 
 int write_text(const char *path, const char *text)
 {
@@ -46,6 +72,239 @@ unsigned long long read_number(const char *path)
 		err(1, "%s", path);
 	fclose(f);
 	return n;
+}
+
+static bool transfer(int fd, void *buf, size_t len, off_t off, bool write)
+{
+	while (len) {
+		ssize_t n = write ? pwrite(fd, buf, len, off) :
+				    pread(fd, buf, len, off);
+
+		if (n <= 0)
+			return false;
+		buf += n;
+		len -= n;
+		off += n;
+	}
+	return true;
+}
+
+bool write_all(int fd, const void *buf, size_t len, off_t off)
+{
+	return transfer(fd, (void *)buf, len, off, true);
+}
+
+bool read_all(int fd, void *buf, size_t len, off_t off)
+{
+	return transfer(fd, buf, len, off, false);
+}
+
+bool rw_works(int fd, off_t off)
+{
+	static uint32_t value;
+	uint32_t seen = 0;
+
+	value++;
+	return pwrite(fd, &value, sizeof(value), off) == sizeof(value) &&
+	       pread(fd, &seen, sizeof(seen), off) == sizeof(seen) &&
+	       seen == value;
+}
+
+dev_t dev_of(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		err(1, "%s", path);
+	return st.st_rdev;
+}
+
+/* --- Processes --- */
+
+#define CHILD_SECONDS 60
+
+pid_t child_start(void)
+{
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		err(1, "fork");
+	if (!pid)
+		alarm(CHILD_SECONDS);
+	return pid;
+}
+
+int child_wait(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid)
+		err(1, "waitpid");
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
+}
+
+bool child_runs(pid_t pid)
+{
+	siginfo_t info = {};
+
+	if (waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT))
+		err(1, "waitid");
+	return !info.si_pid;
+}
+
+bool child_ends(pid_t pid, double within)
+{
+	double end = seconds() + within;
+
+	while (child_runs(pid) && seconds() < end)
+		usleep(10000);
+	return !child_runs(pid);
+}
+
+int in_child(int (*f)(const void *arg), const void *arg)
+{
+	pid_t pid = child_start();
+	int status;
+
+	if (!pid)
+		_exit(-f(arg));
+	status = child_wait(pid);
+	if (status > 255)
+		errx(1, "the child has ended with signal %d", status - 256);
+	return -status;
+}
+
+pid_t child_shell(const char *script, const char *arg)
+{
+	pid_t pid = vfork();
+
+	if (!pid) {
+		/* exec would close them only after the parent has gone on */
+		close_range(3, ~0U, 0);
+		alarm(CHILD_SECONDS);
+		execl("/bin/sh", "sh", "-c", script, "sh", arg, NULL);
+		_exit(127);
+	}
+	return pid;
+}
+
+pid_t child_unbinds(const char *dev)
+{
+	return child_shell("echo $1 > " BUS "/drivers/fsdev_dax/unbind &&"
+			   "echo $1 > " BUS "/drivers/fsdev_dax/remove_id", dev);
+}
+
+/* --- Devices --- */
+
+char dev_big[DAX_NAME_MAX] = "/dev/", dev_two[DAX_NAME_MAX] = "/dev/";
+char dev_small[DAX_NAME_MAX] = "/dev/", dev_pmem[DAX_NAME_MAX] = "/dev/";
+char dev_large[DAX_NAME_MAX] = "/dev/";
+
+static const struct role {
+	const char *name;
+	char *path;
+	uint64_t min, max;	/* size */
+	int ranges;		/* 0: any number */
+} roles[] = {
+	{ "big", dev_big, GB, GB },
+	{ "two", dev_two, 256 * MB, 256 * MB, 2 },
+	{ "small", dev_small, 128 * MB, 128 * MB },
+	{ "pmem", dev_pmem, 164 * MB, ~0ULL },
+	{ "large", dev_large, 2 * GB, ~0ULL },
+};
+
+static void set_role(const char *role, const char *dev)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(roles); i++)
+		if (!strcmp(roles[i].name, role)) {
+			snprintf(roles[i].path, DAX_NAME_MAX, "/dev/%s", dev);
+			return;
+		}
+	errx(1, "FAMFS_TEST_DEVS: what is %s?", role);
+}
+
+void skip_program(const char *why)
+{
+	printf("TAP version 13\n1..0 # SKIP %s\n", why);
+	exit(KSFT_SKIP);
+}
+
+void require_test_devs(void)
+{
+	const char *env = getenv("FAMFS_TEST_DEVS");
+	char *text, *word;
+
+	if (!env)
+		skip_program("FAMFS_TEST_DEVS does not say which devices may be used");
+	if (geteuid())
+		skip_program("not root");
+	text = strdup(env);
+	while ((word = strsep(&text, ", \t\n"))) {
+		char *name = strchr(word, '=');
+
+		if (!*word)
+			continue;
+		if (!name)
+			errx(1, "FAMFS_TEST_DEVS: %s is not ROLE=DEVICE", word);
+		*name++ = 0;
+		set_role(word, name);
+	}
+}
+
+static int nr_ranges(const char *dev)
+{
+	char path[128];
+	int n = 0;
+
+	do
+		snprintf(path, sizeof(path), BUS "/devices/%s/mapping%d", dev, n);
+	while (!access(path, F_OK) && ++n);
+	return n;
+}
+
+/* Return: why the device does not suit its role, or NULL. */
+static const char *unsuitable(const struct role *role)
+{
+	const char *dev = role->path + 5;
+	static char why[128];
+	char path[128];
+
+	snprintf(path, sizeof(path), BUS "/devices/%s", dev);
+	if (!*dev)
+		snprintf(why, sizeof(why), "no device is the %s one", role->name);
+	else if (access(path, F_OK))
+		snprintf(why, sizeof(why), "%s does not exist", dev);
+	else if (dax_size(dev) < role->min || dax_size(dev) > role->max)
+		snprintf(why, sizeof(why), "%s has not the size of the %s one",
+			 dev, role->name);
+	else if (role->ranges && nr_ranges(dev) != role->ranges)
+		snprintf(why, sizeof(why), "%s has not %d ranges", dev,
+			 role->ranges);
+	else
+		return NULL;
+	return why;
+}
+
+const char *begin_test(const char *const *devs, size_t nr)
+{
+	const char *why = NULL;
+	size_t i, j;
+
+	if (access(BUS "/drivers/fsdev_dax", F_OK))
+		return "no driver fsdev_dax";
+	for (i = 0; i < nr; i++)
+		for (j = 0; j < ARRAY_SIZE(roles) && !why; j++)
+			if (devs[i] == roles[j].path + 5)
+				why = unsuitable(&roles[j]);
+	for (i = 0; i < nr && !why; i++)
+		if (devs[i] && dax_set_mode(devs[i], DAX_FAMFS))
+			errx(1, "%s does not get into famfs mode", devs[i]);
+	log_mark();
+	return why;
 }
 
 static const char *const drivers[] = {
@@ -111,6 +370,26 @@ int dax_set_mode(const char *dev, enum dax_mode mode)
 	return ret;
 }
 
+uint64_t dax_size(const char *dev)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), BUS "/devices/%s/size", dev);
+	return read_number(path);
+}
+
+int dax_open(const char *dev, int flags)
+{
+	char path[DAX_NAME_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/%s", dev);
+	fd = open(path, flags | O_CLOEXEC);
+	if (fd < 0)
+		err(1, "%s", path);
+	return fd;
+}
+
 uint64_t dax_pfn(const char *dev, uint64_t off)
 {
 	char path[128];
@@ -134,19 +413,49 @@ uint64_t dax_pfn(const char *dev, uint64_t off)
 	errx(1, "%s has no offset %#jx", dev, (uintmax_t)off);
 }
 
+bool can_poison(void)
+{
+	return !access(CORRUPT_PFN, W_OK);
+}
+
 int dax_poison(const char *dev, uint64_t off)
 {
 	char pfn[32];
 
 	snprintf(pfn, sizeof(pfn), "%#jx", (uintmax_t)dax_pfn(dev, off));
-	return write_text("/sys/kernel/debug/hwpoison/corrupt-pfn", pfn);
+	return write_text(CORRUPT_PFN, pfn);
+}
+
+/* --- The server --- */
+
+/* Return: the role whose name follows, as in "$big", or NULL. */
+static const struct role *role_at(const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(roles); i++)
+		if (*text == '$' && !strncmp(text + 1, roles[i].name,
+					     strlen(roles[i].name)))
+			return &roles[i];
+	return NULL;
 }
 
 static void write_layout(const struct server *s, const char *layout)
 {
 	FILE *f = fopen(s->layout, "we");
+	const struct role *role;
 
-	if (!f || fputs(layout, f) < 0 || fclose(f))
+	if (!f)
+		err(1, "%s", s->layout);
+	while (*layout) {
+		role = role_at(layout);
+		if (role)
+			fputs(role->path, f);
+		else
+			fputc(*layout, f);
+		layout += role ? 1 + strlen(role->name) : 1;
+	}
+	if (fclose(f))
 		err(1, "%s", s->layout);
 }
 
@@ -186,6 +495,24 @@ static void map_stats(struct server *s)
 	close(fd);
 }
 
+/* It is in the directory of this program. */
+static void exec_server(struct server *s, const char *flags)
+{
+	char self[256] = "", path[300];
+	char *argv[] = { "famfs_server", (char *)flags, s->layout, s->mnt,
+			 s->stats_path, NULL };
+
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+		err(2, "/proc/self/exe");
+	snprintf(path, sizeof(path), "%s/famfs_server", dirname(self));
+	if (!flags) {
+		argv[1] = argv[0];
+		execv(path, argv + 1);
+	}
+	execv(path, argv);
+	err(2, "%s", path);
+}
+
 void server_start(struct server *s, const char *layout, const char *flags)
 {
 	strcpy(s->mnt, "/tmp/famfs.XXXXXX");
@@ -201,13 +528,7 @@ void server_start(struct server *s, const char *layout, const char *flags)
 		err(1, "fork");
 	if (!s->pid) {
 		setsid();
-		if (flags)
-			execlp("famfs_server", "famfs_server", flags, s->layout,
-			       s->mnt, s->stats_path, NULL);
-		else
-			execlp("famfs_server", "famfs_server", s->layout,
-			       s->mnt, s->stats_path, NULL);
-		err(2, "famfs_server");
+		exec_server(s, flags);
 	}
 	wait_mounted(s);
 }
@@ -275,6 +596,8 @@ int server_open(const struct server *s, const char *name, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
+/* --- Memory --- */
+
 long faults(void)
 {
 	struct rusage ru;
@@ -304,6 +627,24 @@ void *map_file(int fd, size_t len, int prot, int flags)
 	return map_at(len, prot, flags, fd, 0, PMD, 0);
 }
 
+void *map_rw(int fd, size_t len)
+{
+	void *p = map_file(fd, len, PROT_READ | PROT_WRITE, MAP_SHARED);
+
+	if (!p)
+		err(1, "mmap");
+	return p;
+}
+
+void *map_rw_pages(int fd, size_t len)
+{
+	void *p = map_at(len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0, PMD, PAGE);
+
+	if (!p)
+		err(1, "mmap");
+	return p;
+}
+
 int uffd_open(void *p, size_t len)
 {
 	struct uffdio_api api = {
@@ -316,11 +657,12 @@ int uffd_open(void *p, size_t len)
 	};
 	int uffd = syscall(__NR_userfaultfd, O_CLOEXEC);
 
-	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api) ||
-	    ioctl(uffd, UFFDIO_REGISTER, &reg)) {
+	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api)) {
 		close(uffd);
 		return -1;
 	}
+	if (ioctl(uffd, UFFDIO_REGISTER, &reg))
+		err(1, "UFFDIO_REGISTER");
 	return uffd;
 }
 
@@ -396,41 +738,136 @@ ssize_t check_pattern(const void *p, size_t len, unsigned int seed, uint64_t off
 	return -1;
 }
 
-int log_problems_but(const char *word)
+long meminfo_kb(const char *what)
 {
-	static const char *const bad[] = {
-		"WARNING:", "BUG:", "Oops", "KASAN", "UBSAN", "possible recursive",
-		"possible circular", "INFO: task", "stall", "Call Trace",
+	char line[128], name[64];
+	FILE *f = fopen("/proc/meminfo", "re");
+	long kb;
+
+	if (!f)
+		err(1, "/proc/meminfo");
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%63[^:]: %ld", name, &kb) == 2 &&
+		    !strcmp(name, what)) {
+			fclose(f);
+			return kb;
+		}
+	errx(1, "/proc/meminfo has no %s", what);
+}
+
+/* --- The kernel's log --- */
+
+#define TAINTED "/proc/sys/kernel/tainted"
+
+static struct {
+	int fd;			/* 0: log_mark() was not called */
+	int problems, lines;
+	unsigned long long tainted;
+	const char *ignore;
+} klog;
+
+void log_mark(void)
+{
+	if (klog.fd)
+		close(klog.fd);
+	klog.fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (klog.fd < 0)
+		err(1, "/dev/kmsg");
+	lseek(klog.fd, 0, SEEK_END);
+	klog.problems = 0;
+	klog.lines = 0;
+	klog.ignore = NULL;
+	klog.tainted = read_number(TAINTED);
+}
+
+void log_ignore(const char *word)
+{
+	klog.ignore = word;
+}
+
+static bool is_problem(const char *line)
+{
+	static const char *const words[] = {
+#include "problems.h"
 	};
-	static int fd = -1;
-	char line[8192];
-	int found = 0;
-	ssize_t n;
 	size_t i;
 
-	if (fd < 0) {
-		fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-		if (fd < 0)
+	if (klog.ignore && strstr(line, klog.ignore))
+		return false;
+	for (i = 0; i < ARRAY_SIZE(words); i++)
+		if (strstr(line, words[i]))
+			return true;
+	return false;
+}
+
+/*
+ * A line begins with facility * 8 + severity, and facility 0 is the kernel. An
+ * emulated machine complains about its clocks.
+ */
+static bool is_of_kernel(const char *line)
+{
+	return atoi(line) < 8 && !strstr(line, "clocksource");
+}
+
+/* @all: print all lines of the kernel, not only problems */
+static void log_line(const char *line, bool all)
+{
+	bool problem = is_problem(line), of_kernel = is_of_kernel(line);
+
+	klog.problems += problem;
+	klog.lines += of_kernel;
+	if (problem || (all && of_kernel))
+		printf("# kernel: %s", line);
+}
+
+static void log_read(bool all)
+{
+	char line[8192];
+	ssize_t n;
+
+	if (!klog.fd)
+		errx(1, "log_mark() has not been called");
+	for (;;) {
+		n = read(klog.fd, line, sizeof(line) - 1);
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n >= 0) {
+			line[n] = 0;
+			log_line(line, all);
+		} else if (errno == EPIPE) {
+			printf("# kernel: messages were lost\n");
+			klog.problems++;
+		} else {
 			err(1, "/dev/kmsg");
-		lseek(fd, 0, SEEK_END);
-		return 0;
+		}
 	}
-	while ((n = read(fd, line, sizeof(line) - 1)) > 0) {
-		line[n] = 0;
-		if (word && strstr(line, word))
-			continue;
-		for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-			if (strstr(line, bad[i])) {
-				fprintf(stderr, "# kernel: %s", line);
-				found++;
-			}
-	}
-	return found;
 }
 
 int log_problems(void)
 {
-	return log_problems_but(NULL);
+	unsigned long long before = klog.tainted;
+	int found;
+
+	log_read(false);
+	klog.tainted = read_number(TAINTED);
+	if (klog.tainted & ~before) {
+		printf("# kernel: tainted was %#llx and is %#llx\n", before,
+		       klog.tainted);
+		klog.problems++;
+	}
+	found = klog.problems;
+	klog.problems = 0;
+	return found;
+}
+
+int log_lines(void)
+{
+	int found;
+
+	log_read(true);
+	found = klog.lines;
+	klog.lines = 0;
+	return found;
 }
 
 int find_leaks(void)

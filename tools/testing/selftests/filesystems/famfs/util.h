@@ -1,12 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests share: dax devices, the server, memory that may be gone.
+ * What the tests share: dax devices, the server, memory that may be gone, the
+ * kernel's log.
  *
- * Functions that can not do their work end the program with a message, which
+ * How to add a test:
+ *
+ * - A program is NAME_test.c. It includes kselftest_harness.h first, then this,
+ *   and ends with FAMFS_TEST_MAIN. The Makefile finds it by its name; list it
+ *   there if it needs famfs_server (server_start()) or raw.c, and in .gitignore.
+ * - FIXTURE_SETUP() begins with BEGIN() and the devices that the tests use, such
+ *   as BEGIN(DAX_BIG, DAX_SMALL). It skips the test without them, and marks the
+ *   log. FIXTURE_TEARDOWN() ends with END(), which fails the test if the kernel
+ *   has reported a bug since. TEST() does both itself.
+ * - Assert the errno, not only the failure. Leave devices in any mode: each test
+ *   sets the mode that it needs.
+ * - Skip only if the kernel lacks a facility, never because a call has failed.
+ *
+ * Functions end the program with a message if they cannot do their work, which
  * the harness reports as a failure of the test.
- *
- * The tests find the devices below; guest/devices.sh of the project, or whoever
- * runs the tests elsewhere, makes them.
  */
 #ifndef UTIL_H
 #define UTIL_H
@@ -17,42 +28,149 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define DAX_BIG "dax1.0"	/* 1 GiB */
-#define DAX_TWO "dax1.1"	/* 256 MiB in two ranges of the same size */
-#define DAX_SMALL "dax1.2"	/* 128 MiB */
-#define DAX_PMEM "dax0.0"	/* a static device: pmem, more than 128 MiB */
+/*
+ * The devices, by role. The environment variable FAMFS_TEST_DEVS says which
+ * ones the tests may use; they change modes, overwrite the content and inject
+ * memory failures:
+ *
+ *   FAMFS_TEST_DEVS=big=dax1.0,two=dax1.1,small=dax1.2,pmem=dax0.0,large=dax1.3
+ *
+ * Without the variable all tests are skipped, without a role those that need
+ * it. setup.sh makes such devices in a virtual machine and prints the line.
+ *
+ * big:   1 GiB, aligned to 1 GiB in physical memory for giant_test
+ * two:   256 MiB in two ranges of the same size
+ * small: 128 MiB
+ * pmem:  164 MiB or more of a static device
+ * large: 2 GiB or more
+ *
+ * DEV_* is the path, such as "/dev/dax1.0", and DAX_* the name, such as
+ * "dax1.0". Both are constant addresses, good for static tables. The layout of
+ * a server has $big, $two, $small, $pmem and $large for the
+ * paths.
+ */
+#define DAX_NAME_MAX 32
+extern char dev_big[DAX_NAME_MAX], dev_two[DAX_NAME_MAX];
+extern char dev_small[DAX_NAME_MAX], dev_pmem[DAX_NAME_MAX];
+extern char dev_large[DAX_NAME_MAX];
+
+#define DEV_BIG dev_big
+#define DEV_TWO dev_two
+#define DEV_SMALL dev_small
+#define DEV_PMEM dev_pmem
+#define DEV_LARGE dev_large
+#define DAX_BIG (dev_big + 5)
+#define DAX_TWO (dev_two + 5)
+#define DAX_SMALL (dev_small + 5)
+#define DAX_PMEM (dev_pmem + 5)
+#define DAX_LARGE (dev_large + 5)
 
 /* For kselftest_harness.h, included before: an emulated CPU takes its time. */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 300
 
-#define PAGE 4096UL
+/*
+ * First in FIXTURE_SETUP() or TEST(): the devices that it needs, if any. They are
+ * in famfs mode afterwards.
+ */
+#define BEGIN(...) do { \
+	const char *const devs_[] = { __VA_ARGS__ }; \
+	const char *why_ = begin_test(devs_, ARRAY_SIZE(devs_)); \
+									\
+	if (why_) \
+		SKIP(return, "%s", why_); \
+} while (0)
+
+/* Last in FIXTURE_TEARDOWN() or TEST(). */
+#define END() EXPECT_EQ(0, log_problems())
+
+/* The system call, or what returns like one, fails with @error. */
+#define EXPECT_ERRNO(error, call) \
+	EXPECT_EQ(-(error), (call) < 0 ? -errno : 0)
+
+/* Instead of TEST_HARNESS_MAIN. */
+#define FAMFS_TEST_MAIN \
+	int main(int argc, char **argv) \
+	{ \
+		require_test_devs(); \
+		return test_harness_run(argc, argv); \
+	}
+
+/* What BEGIN() does. Return: NULL, or why the devices do not suit the tests. */
+const char *begin_test(const char *const *devs, size_t nr);
+/* Report a skip of the whole program and end it, without FAMFS_TEST_DEVS. */
+void require_test_devs(void);
+/* The same for another reason. */
+void skip_program(const char *why) __attribute__((noreturn));
+
+extern unsigned long page_size;
+#define PAGE page_size
 #define KB (1UL << 10)
 #define MB (1UL << 20)
 #define GB (1UL << 30)
 #define PMD (2 * MB)
-/* What a fault maps that can not map 2 MiB: an aligned range of the file. */
+/* What a fault maps that cannot map 2 MiB: an aligned range of the file. */
 #define AROUND (64 * KB)
+/* Numbers of faults and pages are those of 4 KiB and 2 MiB. */
+bool small_pages(void);
 
-enum dax_mode { DAX_DISABLED, DAX_DEVDAX, DAX_FAMFS, DAX_RAM };
+/* Seconds since some moment. */
+double seconds(void);
 
 /* Write @text to the file. Return: 0 or -errno. */
 int write_text(const char *path, const char *text);
 /* Return: the number in the file; ends the program if there is none. */
 unsigned long long read_number(const char *path);
+/* Write or read all of it. Return: false if that was not possible. */
+bool write_all(int fd, const void *buf, size_t len, off_t off);
+bool read_all(int fd, void *buf, size_t len, off_t off);
+/* Can a value be written to the file and read back? */
+bool rw_works(int fd, off_t off);
+/* The number of the device that this is a node of. */
+dev_t dev_of(const char *path);
+
+/* --- Processes --- */
+
+/* fork(). The child is gone after 60 s at the latest. */
+pid_t child_start(void);
+/* Wait for it. Return: its exit status, or 256 + the signal that ended it. */
+int child_wait(pid_t pid);
+bool child_runs(pid_t pid);
+/* Does it end within so many seconds? */
+bool child_ends(pid_t pid, double within);
+/* Run @f in a child. Return: what @f returns, which is 0 or -errno. */
+int in_child(int (*f)(const void *arg), const void *arg);
+/*
+ * Run @script in a shell, with @arg as $1, which has neither our descriptors
+ * nor our mappings from the moment when this returns.
+ */
+pid_t child_shell(const char *script, const char *arg);
+/* Unbind a device that is in famfs mode. */
+pid_t child_unbinds(const char *dev);
+
+/* --- Devices --- */
+
+enum dax_mode { DAX_DISABLED, DAX_DEVDAX, DAX_FAMFS, DAX_RAM };
 
 enum dax_mode dax_get_mode(const char *dev);
 /* As "daxctl reconfigure-device" does it. Return: 0 or -errno. */
 int dax_set_mode(const char *dev, enum dax_mode mode);
 /* Unbind without choosing another mode. Return: 0 or -errno. */
 int dax_unbind(const char *dev);
+/* In bytes. */
+uint64_t dax_size(const char *dev);
 /* Offset of a page of a device to its page frame number. */
 uint64_t dax_pfn(const char *dev, uint64_t off);
+/* Open the node. Return: a descriptor. */
+int dax_open(const char *dev, int flags);
 
+/* Can memory failures be injected? */
+bool can_poison(void);
 /* Let a page of the device fail. Return: 0 or -errno. */
 int dax_poison(const char *dev, uint64_t off);
 
-/* A mount with its server in a process of its own. */
+/* --- famfs_server: a mount with its server in a process of its own --- */
+
 struct server {
 	pid_t pid;
 	char mnt[32];
@@ -61,7 +179,7 @@ struct server {
 	const volatile uint64_t *stats;
 };
 
-/* @flags: options of famfs_server, e.g. "-n", or NULL */
+/* @flags: an option of famfs_server, e.g. "-n", or NULL */
 void server_start(struct server *s, const char *layout, const char *flags);
 /* Unmount and wait for the server. Return: 0 or -errno of the unmount. */
 int server_stop(struct server *s);
@@ -74,14 +192,19 @@ uint64_t server_count(const struct server *s, int opcode);
 /* Open a file below the mount. Return: descriptor or -errno. */
 int server_open(const struct server *s, const char *name, int flags);
 
+/* --- Memory --- */
+
 /* Map at an address that is @align plus @skew. Return: NULL on failure. */
 void *map_at(size_t len, int prot, int flags, int fd, off_t off, size_t align,
 	     size_t skew);
 void *map_file(int fd, size_t len, int prot, int flags);
+/* Shared, for reading and writing: with PMDs, or where none fit. Not NULL. */
+void *map_rw(int fd, size_t len);
+void *map_rw_pages(int fd, size_t len);
 
 /*
  * Register for write protection by userfaultfd that the kernel resolves itself.
- * Return: the descriptor, or -1 if the kernel can not do that.
+ * Return: the descriptor, or -1 if the kernel does not have that.
  */
 int uffd_open(void *p, size_t len);
 /* Protect, or resolve the protection. Return: 0 or -1. */
@@ -113,10 +236,23 @@ void fill_pattern(void *p, size_t len, unsigned int seed, uint64_t off);
 /* Return: offset of the first difference, or -1. */
 ssize_t check_pattern(const void *p, size_t len, unsigned int seed, uint64_t off);
 
-/* Lines of the kernel's log that report a bug, since the last call. */
+/* A line of /proc/meminfo. */
+long meminfo_kb(const char *what);
+
+/* --- The kernel's log --- */
+
+/* Begin to watch it. BEGIN() does. */
+void log_mark(void);
+/*
+ * Return: the number of reports of a bug since log_mark() or the last call,
+ * which are printed. A line counts if it has one of the words in problems.h.
+ * Messages that were lost count, and so does a new flag in tainted.
+ */
 int log_problems(void);
-/* The same, but lines with @word, if that is not NULL, do not count. */
-int log_problems_but(const char *word);
+/* Return: lines of the kernel, of any severity, since the last call. */
+int log_lines(void);
+/* From now on lines with @word do not count, until log_mark(). NULL: all do. */
+void log_ignore(const char *word);
 /* Print what kmemleak finds. Return: the number of objects, -1 without it. */
 int find_leaks(void);
 

@@ -1,0 +1,553 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * famfs: the connection, and which file lies where on its devices
+ *
+ * A connection becomes a famfs connection while the server writes its reply to
+ * FUSE_INIT. It takes hold of devices as maps name them, see famfs_dev.c, and
+ * gives all of them back at unmount.
+ *
+ * Every device has a tree of the claims that maps have on it. The tree keeps two
+ * files from using the same memory, and leads to the files when memory fails or
+ * goes away.
+ *
+ * These notifications use a linked map without a reference on its inode. Dropping
+ * such a reference could be the final iput() during unmount. They count as users of
+ * the map instead, and eviction waits until there are none.
+ */
+#include "fuse_i.h"
+#include "famfs.h"
+#include "famfs_map.h"
+
+#include <linux/capability.h>
+#include <linux/cleanup.h>
+#include <linux/dax.h>
+#include <linux/interval_tree.h>
+#include <linux/kdev_t.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+
+static struct famfs_claim *to_claim(struct interval_tree_node *node)
+{
+	return container_of(node, struct famfs_claim, node);
+}
+
+/**
+ * famfs_server_capable() - may a server make a connection use dax devices?
+ * @file: /dev/fuse, as the server opened it
+ *
+ * Both the opener of @file and the current task need CAP_SYS_RAWIO. A privileged
+ * program that relays bytes for an unprivileged opener must not lend it the
+ * capability, and a server that dropped the capability must not keep using it.
+ *
+ * Context: any process context of the server.
+ */
+bool famfs_server_capable(const struct file *file)
+{
+	/* do not audit: most servers neither have nor need it */
+	return ns_capable_noaudit(&init_user_ns, CAP_SYS_RAWIO) &&
+	       file_ns_capable(file, &init_user_ns, CAP_SYS_RAWIO);
+}
+
+static struct famfs_conn *famfs_conn_alloc(struct fuse_conn *fc)
+{
+	struct famfs_conn *conn = kzalloc_obj(*conn, GFP_KERNEL_ACCOUNT);
+
+	if (!conn)
+		return NULL;
+	conn->fc = fc;
+	mutex_init(&conn->lock);
+	init_waitqueue_head(&conn->wait);
+	mutex_init(&conn->add_mutex);
+	spin_lock_init(&conn->spin);
+	INIT_LIST_HEAD(&conn->queries);
+	return conn;
+}
+
+/**
+ * famfs_conn_abort() - end all waits for device look-ups
+ * @fc: a connection that is being aborted, of any kind
+ *
+ * Context: process context, does not sleep.
+ */
+void famfs_conn_abort(struct fuse_conn *fc)
+{
+	struct famfs_conn *conn = fuse_conn_famfs(fc);
+
+	if (conn)
+		famfs_query_abort_all(conn);
+}
+
+/**
+ * famfs_conn_close() - give back the devices of a connection
+ * @fc: a connection of any kind, whose last inode has been evicted
+ *
+ * For unmount. The server may keep the connection as long as it likes, but gets
+ * no more devices.
+ *
+ * Context: process context, may sleep: waits for running notifications.
+ */
+void famfs_conn_close(struct fuse_conn *fc)
+{
+	struct famfs_conn *conn = fuse_conn_famfs(fc);
+	u32 i;
+
+	if (!conn)
+		return;
+	scoped_guard(spinlock, &conn->spin) {
+		if (conn->closed)
+			return;
+		/* a device that is being added is given back there */
+		conn->closed = true;
+	}
+	for (i = 0; i < FAMFS_MAX_DEVS; i++)
+		if (conn->devs[i])
+			fs_put_dax(conn->devs[i]->dax_dev, conn->devs[i]);
+}
+
+/**
+ * famfs_conn_free() - free the famfs part of a connection
+ * @fc: a connection of any kind that nothing refers to any more
+ *
+ * Context: process context, may sleep.
+ */
+void famfs_conn_free(struct fuse_conn *fc)
+{
+	struct famfs_conn *conn = fuse_conn_famfs(fc);
+	u32 i;
+
+	if (!conn)
+		return;
+	famfs_conn_close(fc);
+	for (i = 0; i < FAMFS_MAX_DEVS; i++)
+		kfree(conn->devs[i]);
+	mutex_destroy(&conn->add_mutex);
+	mutex_destroy(&conn->lock);
+	kfree_rcu(conn, rcu);
+}
+
+/**
+ * famfs_init_offer() - offer famfs to the process that reads FUSE_INIT
+ * @file: /dev/fuse, as that process opened it
+ * @fm: the mount
+ * @args: the FUSE_INIT request
+ *
+ * Runs when the request is about to be copied to user space, so that it is the
+ * server's capability that counts, not that of the caller of mount(2).
+ * Transports other than /dev/fuse do not come here. Files have to be below a
+ * directory: the root exists before the server has answered.
+ *
+ * Context: process context of the server.
+ */
+void famfs_init_offer(const struct file *file, struct fuse_mount *fm,
+		      struct fuse_args *args)
+{
+	struct fuse_init_in *in = (void *)args->in_args[0].value;
+
+	if (fm->sb->s_bdev || !S_ISDIR(d_inode(fm->sb->s_root)->i_mode))
+		return;
+	if (famfs_server_capable(file))
+		in->flags2 |= FAMFS_INIT_FLAGS2;
+}
+
+static bool famfs_init_taken(const struct fuse_init_in *in,
+			     const struct fuse_init_out *out)
+{
+	/* process_init_reply() looks at the flags of such replies only */
+	if (out->major != FUSE_KERNEL_VERSION || out->minor < 6)
+		return false;
+	if (!(out->flags & FUSE_INIT_EXT))
+		return false;
+	return in->flags2 & out->flags2 & FAMFS_INIT_FLAGS2;
+}
+
+/*
+ * A server that takes the flag without having been offered it, or that has lost
+ * the capability in the meantime, gets an ordinary connection.
+ */
+static int famfs_init_reply(const struct file *file, struct fuse_mount *fm,
+			    const struct fuse_args *args)
+{
+	struct famfs_conn *conn;
+
+	if (!famfs_init_taken(args->in_args[0].value, args->out_args[0].value))
+		return 0;
+	if (!famfs_server_capable(file))
+		return 0;
+	/* famfs_conn_close() relies on the connection having one superblock */
+	if (WARN_ON_ONCE(fm->fc->auto_submounts))
+		return 0;
+	conn = famfs_conn_alloc(fm->fc);
+	if (!conn)
+		return -ENOMEM;
+	/* pairs with smp_load_acquire() in fuse_conn_famfs() */
+	smp_store_release(&fm->fc->famfs, conn);
+	return 0;
+}
+
+/**
+ * famfs_reply() - look at a reply that a server has written to /dev/fuse
+ * @file: /dev/fuse, as the server opened it
+ * @req: a request whose reply, without an error, has been copied in
+ * @query: set if a device has to be looked up after the request has ended; the
+ *	caller then calls famfs_query_finish()
+ *
+ * Runs within the server's write, and hence with its credentials. FR_LOCKED
+ * keeps an abort from ending the request meanwhile, so nothing here waits for
+ * user space. The arguments of other requests than the three below may be gone:
+ * copying pages of the reply can unlock the request.
+ *
+ * Context: process context of the server.
+ * Return: 0, or an error that replaces the result of the request: -EPERM if the
+ * server lacks CAP_SYS_RAWIO, -ENOMEM, or what famfs_query_reply() returns.
+ */
+int famfs_reply(const struct file *file, struct fuse_req *req,
+		struct famfs_query **query)
+{
+	switch (req->in.h.opcode) {
+	case FUSE_INIT:
+		return famfs_init_reply(file, req->fm, req->args);
+	case FUSE_GET_FMAP:
+		return famfs_server_capable(file) ? 0 : -EPERM;
+	case FUSE_GET_DAXDEV:
+		return famfs_query_reply(file, req->fm, req->args, query);
+	default:
+		return 0;
+	}
+}
+
+static void famfs_map_unuse(struct famfs_conn *conn, struct famfs_map *map)
+{
+	scoped_guard(mutex, &conn->lock)
+		WRITE_ONCE(map->users, map->users - 1);
+	wake_up_all(&conn->wait);
+}
+
+/*
+ * Conditions that are waited for are read without the lock, which cannot be
+ * taken while going to sleep. This orders what follows after what was done under
+ * the lock before the condition became true.
+ */
+static void famfs_conn_sync(struct famfs_conn *conn)
+{
+	guard(mutex)(&conn->lock);
+}
+
+/*
+ * The first part of a file within the pages @first to @last of @dev, with its
+ * map marked as used. A map that is being evicted is passed over: nothing maps
+ * the file.
+ */
+static struct famfs_map *famfs_dev_use_part(struct famfs_dev *dev,
+					    unsigned long first,
+					    unsigned long last,
+					    struct famfs_range *part)
+{
+	struct interval_tree_node *node;
+	struct famfs_map *map = NULL;
+	struct famfs_range r;
+
+	guard(mutex)(&dev->conn->lock);
+	for (node = interval_tree_iter_first(&dev->claims, first, last); node;
+	     node = interval_tree_iter_next(node, first, last)) {
+		struct famfs_claim *claim = to_claim(node);
+
+		if (claim->map->dying ||
+		    !famfs_claim_find(claim, first, last, &r))
+			continue;
+		if (map && r.off > part->off)
+			continue;
+		map = claim->map;
+		*part = r;
+	}
+	if (map)
+		map->users++;
+	return map;
+}
+
+/*
+ * Kill the processes that map the failed pages, at the addresses of these pages.
+ * The driver has recorded the pages and refuses access to them from now on;
+ * everything else on the device goes on working.
+ */
+static int famfs_dev_memory_failure(struct famfs_dev *dev, unsigned long first,
+				    unsigned long last, int mf_flags)
+{
+	struct famfs_range part;
+	struct famfs_map *map;
+	int err = 0;
+
+	while (first <= last &&
+	       (map = famfs_dev_use_part(dev, first, last, &part))) {
+		int ret = mf_dax_kill_procs(map->inode->i_mapping,
+					    part.pos >> PAGE_SHIFT,
+					    part.len >> PAGE_SHIFT, mf_flags);
+
+		err = err ?: ret;
+		famfs_map_unuse(dev->conn, map);
+		first = (part.off + part.len) >> PAGE_SHIFT;
+	}
+	return err;
+}
+
+static void famfs_claim_erase_locked(struct famfs_claim *claim)
+{
+	struct famfs_conn *conn = claim->dev->conn;
+
+	lockdep_assert_held(&conn->lock);
+	if (RB_EMPTY_NODE(&claim->node.rb))
+		return;
+	interval_tree_remove(&claim->node, &claim->dev->claims);
+	RB_CLEAR_NODE(&claim->node.rb);
+}
+
+/* One message per device, however many pages and files there are. */
+static void famfs_dev_report_wait(struct famfs_dev *dev, bool *reported)
+{
+	dev_t fs = dev->conn->fc->dev;
+
+	if (*reported)
+		return;
+	pr_info("famfs %u:%u: waiting for pages of device %u that are in use\n",
+		MAJOR(fs), MINOR(fs), dev->index);
+	*reported = true;
+}
+
+/*
+ * Wait until nothing uses the pages in a range of a file, and take them out of
+ * its mapping. No lock is held: the task that has to release a pin may be waiting
+ * for that lock, and may not be killable.
+ */
+static void famfs_dev_break_range(struct famfs_dev *dev, struct inode *inode,
+				  loff_t start, loff_t end, bool *reported)
+{
+	struct address_space *mapping = inode->i_mapping;
+	struct page *page;
+
+	while ((page = dax_layout_busy_page_range(mapping, start, end))) {
+		famfs_dev_report_wait(dev, reported);
+		wait_var_event(page, dax_page_is_idle(page));
+	}
+	dax_delete_mapping_range(mapping, start, end);
+	cond_resched();
+}
+
+/*
+ * Take the memory of a device away from a file. Every access that starts after
+ * the bit has been set fails. Faults that have not seen the bit hold the
+ * invalidate lock; reads and writes that have not are within dax_read_lock(),
+ * for which kill_dax() waits.
+ *
+ * The pages of other devices stay, and pins on them are not waited for: these
+ * devices may be in the middle of a removal of their own.
+ */
+static void famfs_claim_revoke(struct famfs_claim *claim, bool *reported)
+{
+	struct famfs_map *map = claim->map;
+	struct inode *inode = map->inode;
+	struct famfs_range part;
+	u64 pos;
+
+	set_bit(FUSE_I_FAMFS_STALE, &get_fuse_inode(inode)->state);
+	filemap_invalidate_lock(inode->i_mapping);
+	filemap_invalidate_unlock(inode->i_mapping);
+
+	if (map->nclaims == 1) {
+		famfs_dev_break_range(claim->dev, inode, 0, LLONG_MAX,
+				      reported);
+		return;
+	}
+	for (pos = 0; famfs_map_resolve(map, pos, &part);
+	     pos = part.pos + part.len)
+		if (part.dev == claim->dev)
+			famfs_dev_break_range(claim->dev, inode, part.pos,
+					      part.pos + part.len - 1,
+					      reported);
+}
+
+/* Pick a claim on @dev whose inode is not being evicted, and pin its map. */
+static struct famfs_claim *famfs_dev_use_claim(struct famfs_dev *dev)
+{
+	struct interval_tree_node *node;
+
+	guard(mutex)(&dev->conn->lock);
+	for (node = interval_tree_iter_first(&dev->claims, 0, ULONG_MAX); node;
+	     node = interval_tree_iter_next(node, 0, ULONG_MAX)) {
+		struct famfs_map *map = to_claim(node)->map;
+
+		if (!map->dying) {
+			map->users++;
+			return to_claim(node);
+		}
+	}
+	return NULL;
+}
+
+static int famfs_dev_remove(struct famfs_dev *dev)
+{
+	struct famfs_conn *conn = dev->conn;
+	struct famfs_claim *claim;
+	bool reported = false;
+
+	scoped_guard(mutex, &conn->lock)
+		dev->gone = true;
+
+	while ((claim = famfs_dev_use_claim(dev))) {
+		struct famfs_map *map = claim->map;
+
+		famfs_claim_revoke(claim, &reported);
+		scoped_guard(mutex, &conn->lock) {
+			famfs_claim_erase_locked(claim);
+			WRITE_ONCE(conn->unlinks, conn->unlinks + 1);
+		}
+		famfs_map_unuse(conn, map);
+	}
+	/* the remaining maps are being evicted */
+	wait_event(conn->wait, RB_EMPTY_ROOT(&dev->claims.rb_root));
+	famfs_conn_sync(conn);
+	return 0;
+}
+
+/*
+ * Eviction waits for a map that is in use here. Allocations must not enter the
+ * reclaim of inodes, which could then wait for this very task.
+ */
+static int famfs_notify_failure(struct dax_device *dax_dev, u64 offset,
+				u64 len, int mf_flags)
+{
+	struct famfs_dev *dev = dax_holder(dax_dev);
+	unsigned int nofs = memalloc_nofs_save();
+	int ret;
+
+	if (mf_flags & MF_MEM_PRE_REMOVE)
+		ret = famfs_dev_remove(dev);
+	else
+		ret = famfs_dev_memory_failure(dev, offset >> PAGE_SHIFT,
+					       (offset + len - 1) >> PAGE_SHIFT,
+					       mf_flags);
+	memalloc_nofs_restore(nofs);
+	return ret;
+}
+
+/** famfs_holder_ops - how the dax core tells a connection about its devices */
+const struct dax_holder_operations famfs_holder_ops = {
+	.notify_failure = famfs_notify_failure,
+};
+
+/*
+ * Return: 0, -EBUSY if a file uses memory that @claim wants (@conflict is filled
+ * in then), or -EINTR on a fatal signal.
+ */
+static int famfs_claim_check(struct famfs_claim *claim,
+			     struct famfs_conflict *conflict)
+{
+	unsigned long first = claim->node.start, last = claim->node.last;
+	struct rb_root_cached *claims = &claim->dev->claims;
+	struct interval_tree_node *node;
+
+	for (node = interval_tree_iter_first(claims, first, last); node;
+	     node = interval_tree_iter_next(node, first, last)) {
+		struct famfs_claim *other = to_claim(node);
+
+		cond_resched();
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		if (!famfs_claim_overlaps(claim, other))
+			continue;
+		conflict->found = true;
+		conflict->inode = igrab(other->map->inode);
+		conflict->unlinks = claim->dev->conn->unlinks;
+		return -EBUSY;
+	}
+	return 0;
+}
+
+static void famfs_map_erase_locked(struct famfs_map *map)
+{
+	struct famfs_claim *claim;
+
+	famfs_map_for_each_claim(map, claim)
+		famfs_claim_erase_locked(claim);
+}
+
+/**
+ * famfs_map_link() - claim the memory of a map
+ * @conn: the connection
+ * @map: a map that has its devices
+ * @conflict: filled in if the result is -EBUSY
+ *
+ * Context: process context, may sleep.
+ * Return: 0, -EBUSY if another file uses a part of the memory, -ENODEV if one
+ * of the devices is gone, -EINTR on a fatal signal.
+ */
+int famfs_map_link(struct famfs_conn *conn, struct famfs_map *map,
+		   struct famfs_conflict *conflict)
+{
+	struct famfs_claim *claim;
+	int err = 0;
+
+	guard(mutex)(&conn->lock);
+	famfs_map_for_each_claim(map, claim) {
+		err = claim->dev->gone ? -ENODEV :
+					 famfs_claim_check(claim, conflict);
+		if (err)
+			break;
+		interval_tree_insert(&claim->node, &claim->dev->claims);
+	}
+	if (err)
+		famfs_map_erase_locked(map);
+	return err;
+}
+
+/**
+ * famfs_map_wait_unlink() - wait until a map that was in the way may be gone
+ * @conn: the connection
+ * @conflict: what famfs_map_link() has filled in
+ *
+ * Context: process context, may sleep.
+ * Return: 0, or -EINTR on a fatal signal.
+ */
+int famfs_map_wait_unlink(struct famfs_conn *conn,
+			  const struct famfs_conflict *conflict)
+{
+	if (wait_event_killable(conn->wait, READ_ONCE(conn->unlinks) !=
+					    conflict->unlinks))
+		return -EINTR;
+	return 0;
+}
+
+/**
+ * famfs_map_try_unlink() - give up the memory of a map
+ * @conn: the connection
+ * @map: a linked map, of which no page is in the mapping of the inode any more
+ *
+ * Context: process context, may sleep.
+ * Return: false, and nothing is changed, if a notification is using the map.
+ */
+bool famfs_map_try_unlink(struct famfs_conn *conn, struct famfs_map *map)
+{
+	scoped_guard(mutex, &conn->lock) {
+		if (map->users)
+			return false;
+		famfs_map_erase_locked(map);
+		WRITE_ONCE(conn->unlinks, conn->unlinks + 1);
+	}
+	wake_up_all(&conn->wait);
+	return true;
+}
+
+/**
+ * famfs_map_retire() - keep notifications from using a map any more
+ * @conn: the connection
+ * @map: a linked map, whose inode is being evicted
+ *
+ * Context: process context, may sleep: waits for the notifications that use the
+ * map, and these may wait for DMA.
+ */
+void famfs_map_retire(struct famfs_conn *conn, struct famfs_map *map)
+{
+	scoped_guard(mutex, &conn->lock)
+		map->dying = true;
+	wait_event(conn->wait, !READ_ONCE(map->users));
+	famfs_conn_sync(conn);
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The check of the kernel's log, which all other tests rely on, can fail. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../kselftest_harness.h"
+#include "util.h"
+
+#define DEVKMSG "/proc/sys/kernel/printk_devkmsg"
+#define TAINTED "/proc/sys/kernel/tainted"
+#define TAINT_USER 6
+
+static const char *const words[] = {
+#include "problems.h"
+};
+
+/* As a debug message, which consoles do not show. */
+static bool say(const char *text)
+{
+	char line[128];
+	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	int len = snprintf(line, sizeof(line), "<7>famfs log_test: %s\n", text);
+	bool ok = fd >= 0 && write(fd, line, len) == len;
+
+	close(fd);
+	return ok;
+}
+
+FIXTURE(log)
+{
+	char devkmsg[32];
+};
+
+FIXTURE_SETUP(log)
+{
+	int fd = open(DEVKMSG, O_RDONLY | O_CLOEXEC);
+
+	BEGIN();
+	ASSERT_LE(0, fd);
+	ASSERT_LT(0, read(fd, self->devkmsg, sizeof(self->devkmsg) - 1));
+	close(fd);
+	/* there are limits otherwise */
+	ASSERT_EQ(0, write_text(DEVKMSG, "on\n"));
+}
+
+/* Each test has taken notice of what it has said. */
+FIXTURE_TEARDOWN(log)
+{
+	EXPECT_EQ(0, write_text(DEVKMSG, self->devkmsg));
+	END();
+}
+
+TEST_F(log, every_word)
+{
+	size_t i;
+
+	EXPECT_LT(10, ARRAY_SIZE(words));
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		ASSERT_TRUE(say(words[i]));
+		EXPECT_EQ(1, log_problems()) {
+			TH_LOG("%s", words[i]);
+		}
+		EXPECT_EQ(0, log_problems());
+	}
+}
+
+TEST_F(log, other_words)
+{
+	ASSERT_TRUE(say("is installed"));
+	EXPECT_EQ(0, log_problems());
+	log_ignore("this one");
+	ASSERT_TRUE(say("WARNING: this one"));
+	ASSERT_TRUE(say("WARNING: the other"));
+	EXPECT_EQ(1, log_problems());
+}
+
+TEST_F(log, before_the_mark)
+{
+	ASSERT_TRUE(say("WARNING: before"));
+	log_mark();
+	EXPECT_EQ(0, log_problems());
+}
+
+/* Lines that were overwritten before they were read. */
+TEST_F(log, lost_messages)
+{
+	int i;
+
+	ASSERT_TRUE(say("WARNING: lost"));
+	for (i = 0; i < 40000; i++)
+		ASSERT_TRUE(say("one of many lines, all of which say nothing"));
+	ASSERT_TRUE(say("BUG: behind"));
+	EXPECT_LE(2, log_problems());
+}
+
+TEST_F(log, tainted)
+{
+	char flag[16];
+
+	if (read_number(TAINTED) >> TAINT_USER & 1)
+		SKIP(return, "tainted by user space already");
+	snprintf(flag, sizeof(flag), "%u", 1U << TAINT_USER);
+	ASSERT_EQ(0, write_text(TAINTED, flag));
+	EXPECT_EQ(1, log_problems());
+	EXPECT_EQ(0, log_problems());
+}
+
+FAMFS_TEST_MAIN
