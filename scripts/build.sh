@@ -70,21 +70,8 @@ if ! cmp -s "$obj/arch/x86/boot/bzImage" "$out/bzImage"; then
 	echo "$out/bzImage: built in $(($(date +%s) - start)) s"
 fi
 
-# our own programs, static, with the headers of this kernel
-programs() {
-	kmake headers_install INSTALL_HDR_PATH=../../headers
-	tests=tools/testing/selftests/filesystems/famfs
-	mkdir -p build/selftests
-	make -s -C $linux/$tests OUTPUT="$PWD/build/selftests" LDFLAGS='-static -pthread' \
-		KHDR_INCLUDES="-isystem $PWD/build/headers/include" all
-	[ build/selftests/demo -nt guest/demo.c ] ||
-		gcc -static -O2 -Wall -I $linux/$tests -o build/selftests/demo guest/demo.c
-	cp $linux/$tests/setup.sh build/selftests/
-	soak/build.sh
-	scripts/initramfs.sh
-}
 log=build/programs.log
-(set -e; programs) > $log 2>&1 && exit 0
+scripts/programs.sh $profile > $log 2>&1 && exit 0
 echo "The programs for the guest do not build." >&2
 scripts/explain.sh $log >&2
 exit 1

@@ -83,7 +83,7 @@ kunit() { # LOG
 		-append 'console=ttyAMA0 panic=-1 kunit_shutdown=poweroff' >> "$1" 2>&1
 	tr -d '\r' < $console | sed 's/^\[[ 0-9.]*\] //' | grep -E '^ *(# |(not )?ok |KTAP|1\.\.)' > $out/kunit.ktap
 	grep -E 'not ok' $out/kunit.ktap
-	scripts/problems.sh $console
+	scripts/problems.sh $console && return 1
 	grep '^# Totals: ' $out/kunit.ktap
 	grep -q '^ok [0-9]* famfs_map$' $out/kunit.ktap && ! grep -q 'not ok' $out/kunit.ktap
 }

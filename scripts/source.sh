@@ -19,7 +19,7 @@ tried=
 
 # A log, because one cause can have thousands of messages.
 logged() { # COMMAND...
-	"$@" > $log 2>&1 && return
+	("$@") > $log 2>&1 && return
 	scripts/explain.sh $log >&2
 	exit 1
 }
@@ -104,21 +104,18 @@ EOF
 	exit 1
 fi
 import() {
-	cd $linux
-	# Debian's tree ignores everything outside of debian/
-	sed -i '/^# Debian packaging: ignore everything/,$d' .gitignore
-	git init -q -b main .
-	echo '/obj-*' >> .git/info/exclude
-	git config user.name 'famfs for Linux'
-	git config user.email famfs@localhost.localdomain
-	git config gc.auto 0
-	git add -A -f
-	git commit -q -m 'Linux 7.0'
-	git tag base
-	touch .git/famfs-complete
+	cd $linux &&
+		# Debian's tree ignores everything outside of debian/
+		sed -i '/^# Debian packaging: ignore everything/,$d' .gitignore &&
+		git init -q -b main . &&
+		echo '/obj-*' >> .git/info/exclude &&
+		git config user.name 'famfs for Linux' &&
+		git config user.email famfs@localhost.localdomain &&
+		git config gc.auto 0 &&
+		git add -A -f &&
+		git commit -q -m 'Linux 7.0' &&
+		git tag base &&
+		touch .git/famfs-complete
 }
 echo "importing the tree into git"
-(import) > $log 2>&1 || {
-	scripts/explain.sh $log >&2
-	exit 1
-}
+logged import
