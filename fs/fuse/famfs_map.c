@@ -308,7 +308,7 @@ static struct famfs_map *famfs_map_alloc(const struct famfs_parse *p,
 		map->pos = (u64 *)(famfs_map_claims(map) + map->nclaims);
 	else if (map->kind == FAMFS_MAP_INTERLEAVED)
 		map->pos = famfs_map_lens(map) + map->nstrips +
-			   map->nextents * (sizeof(struct famfs_seg) / sizeof(u64));
+			   map->nextents * sizeof(struct famfs_seg) / sizeof(u64);
 	return map;
 }
 
@@ -487,7 +487,8 @@ static bool famfs_close_claim(struct famfs_claim *claim)
 		if (famfs_claim_end(claim, k - 1) > famfs_claim_start(claim, k))
 			return false;
 	claim->node.start = famfs_claim_start(claim, 0) >> PAGE_SHIFT;
-	claim->node.last = (famfs_claim_end(claim, claim->nr - 1) >> PAGE_SHIFT) - 1;
+	claim->node.last = (famfs_claim_end(claim, claim->nr - 1) - 1) >>
+			   PAGE_SHIFT;
 	return true;
 }
 
@@ -634,7 +635,7 @@ static bool famfs_resolve_even(const struct famfs_map *map, u64 off,
 	return true;
 }
 
-/* These two are not inlined, so that the simplest case need not save registers. */
+/* These two are not inlined: the simplest case then saves no registers. */
 static noinline bool famfs_resolve_uneven(const struct famfs_map *map, u64 off,
 					  struct famfs_range *range)
 {
@@ -743,7 +744,7 @@ bool famfs_claim_overlaps(const struct famfs_claim *a,
 			return false;
 		if (famfs_claim_start(a, i) < famfs_claim_end(b, j))
 			return true;
-		/* the strip of b ends before that of a, so go on with the next */
+		/* the strip of b ends before that of a begins: the next one */
 		swap(a, b);
 		swap(i, j);
 		i++;

@@ -8,6 +8,7 @@
 #include <kunit/resource.h>
 #include <kunit/test.h>
 #include <linux/fuse.h>
+#include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include "famfs_map.h"
@@ -21,7 +22,8 @@
 #define MAX_ITEMS ((FAMFS_FMAP_MAX - HEADER_SIZE) / ITEM_SIZE)
 
 KUNIT_DEFINE_ACTION_WRAPPER(free_buf_action, kvfree, const void *);
-KUNIT_DEFINE_ACTION_WRAPPER(free_map_action, famfs_map_free, struct famfs_map *);
+KUNIT_DEFINE_ACTION_WRAPPER(free_map_action, famfs_map_free,
+			    struct famfs_map *);
 
 /* Exactly as long as the reply, so that KASAN sees an access beyond it. */
 static void *alloc_buf(struct kunit *test, size_t len)
@@ -197,7 +199,8 @@ static const struct vectors all_vectors[] = {
 	  { { 0, 3, 16 * M, 8 * M }, { 1, 3, 16 * M + 1, 8 * M - 1 },
 	    { 8 * M - 1, 3, 24 * M - 1, 1 } } },
 	{ "one extent, longer than the file", H(SIMPLE, 1, M - 1), 1,
-	  { EXT(0, 0, 3 * M) }, { { 0, 0, 0, 3 * M }, { M - 2, 0, M - 2, 2 * M + 2 } } },
+	  { EXT(0, 0, 3 * M) },
+	  { { 0, 0, 0, 3 * M }, { M - 2, 0, M - 2, 2 * M + 2 } } },
 	{ "extents of one length", H(SIMPLE, 4, 8 * M), 4,
 	  { EXT(0, 8 * M, 2 * M), EXT(1, 0, 2 * M),
 	    EXT(0, 2 * M, 2 * M), EXT(2, 64 * M, 2 * M) },
@@ -208,6 +211,11 @@ static const struct vectors all_vectors[] = {
 	{ "extents of a page", H(SIMPLE, 3, 2 * P + 1), 3,
 	  { EXT(2, P, P), EXT(0, 0, P), EXT(2, 0, P) },
 	  { { 0, 2, P, P }, { P, 0, 0, P }, { 2 * P, 2, 0, P } } },
+	{ "many extents of a device", H(SIMPLE, 8, 8 * P), 8,
+	  { EXT(0, 14 * P, P), EXT(0, 0, P), EXT(0, 4 * P, P),
+	    EXT(0, 12 * P, P), EXT(0, 2 * P, P), EXT(0, 6 * P, P),
+	    EXT(0, 8 * P, P), EXT(0, 10 * P, P) },
+	  { { 0, 0, 14 * P, P }, { P, 0, 0, P }, { 7 * P, 0, 10 * P, P } } },
 	{ "extents of one length, the last is shorter", H(SIMPLE, 3, 5 * M), 3,
 	  { EXT(0, 0, 2 * M), EXT(0, 8 * M, 2 * M), EXT(1, M, M) },
 	  { { 2 * M - 1, 0, 2 * M - 1, 1 }, { 2 * M, 0, 8 * M, 2 * M },
@@ -231,6 +239,11 @@ static const struct vectors all_vectors[] = {
 	  { EXT(0, 0, 4 * M), EXT(1, 0, M), EXT(2, 0, M), EXT(3, 0, 4 * M) },
 	  { { 4 * M, 1, 0, M }, { 5 * M, 2, 0, M },
 	    { 6 * M, 3, 0, 4 * M }, { 10 * M - 1, 3, 4 * M - 1, 1 } } },
+	{ "shorter extents at the end", H(SIMPLE, 4, 16 * M), 4,
+	  { EXT(0, 0, 13 * M), EXT(1, 0, M), EXT(2, 0, M), EXT(3, 0, M) },
+	  { { 13 * M - 1, 0, 13 * M - 1, 1 }, { 13 * M, 1, 0, M },
+	    { 14 * M, 2, 0, M }, { 15 * M, 3, 0, M },
+	    { 16 * M - 1, 3, M - 1, 1 } } },
 	/* the example in Documentation/filesystems/famfs.rst */
 	{ "four strips of 2 MiB chunks", H(INTER, 1, 24 * M), 5,
 	  { IEXT(4, 2 * M, 24 * M), EXT(0, 0, 6 * M), EXT(1, 0, 6 * M),
@@ -412,7 +425,7 @@ static const struct vectors chunks = {
 static const struct vectors long_strips = {
 	.h = H(INTER, 1, 2 * P), .nitems = 3,
 	.items = { IEXT(2, P, 2 * P), EXT(0, P, 1ULL << 63),
-		   EXT(1, 0, 1ULL << 63) },
+		   EXT(1, 0, (1ULL << 63) + P) },
 };
 
 #undef EXT
@@ -468,8 +481,8 @@ static const struct find_case find_cases[] = {
 	{ "row that the extent does not have", &chunks, 0, 20, 23 },
 	{ "first row of many", &long_strips, 0, 0, 5, 0, 1, 1 },
 	{ "second row of many", &long_strips, 0, 2, ULONG_MAX },
-	{ "a row whose number overflows", &long_strips, 1,
-	  (1UL << (63 - PAGE_SHIFT)) - 1, ULONG_MAX },
+	{ "a row whose offset into the file overflows", &long_strips, 1,
+	  1UL << (63 - PAGE_SHIFT), ULONG_MAX },
 };
 
 KUNIT_ARRAY_PARAM_DESC(find, find_cases, name);
@@ -588,36 +601,41 @@ static void famfs_claim_overlaps_test(struct kunit *test)
  * struct long_case - a map of many extents
  * @name: what is special
  * @n: number of items
+ * @falling: the extents go from high to low, so that there is something to sort
  * @lens: length in pages of the extents, in turn
  * @nlens: number of different lengths; 0: it is one interleaved extent
- * @bytes: memory for each item, at most
+ * @bytes: memory for each item, at most, rounded up
  */
 struct long_case {
 	const char *name;
 	u32 n;
+	bool falling;
 	u32 lens[4];
 	u32 nlens;
 	u32 bytes;
 };
 
+/* Only two are really long: with KASAN, and without KVM, they take a while. */
 static const struct long_case long_cases[] = {
-	{ "65535, even", 65535, { 2 }, 1, 13 },
-	{ "65536, uneven", 65536, { 1, 5, 2, 999 }, 4, 29 },
-	{ "65537, even", 65537, { 1 }, 1, 13 },
-	{ "65538, interleaved", 65538, {}, 0, 21 },
-	{ "524288, even", 524288, { 512 }, 1, 13 },
-	{ "524288, of one length", 524288, { 3 }, 1, 29 },
-	{ "524288, uneven", 524288, { 3, 1, 1, 2 }, 4, 29 },
-	{ "maximum, even", MAX_ITEMS, { 1 }, 1, 13 },
-	{ "maximum, uneven", MAX_ITEMS, { 7, 1 }, 2, 29 },
-	{ "maximum, interleaved", MAX_ITEMS, {}, 0, 21 },
+	{ "65535, even", 65535, false, { 512 }, 1, 13 },
+	{ "65536, even, falling", 65536, true, { 1 }, 1, 13 },
+	{ "65537, of one length", 65537, false, { 3 }, 1, 29 },
+	{ "65538, uneven, falling", 65538, true, { 1, 5, 2, 999 }, 4, 29 },
+	{ "65537, interleaved, falling", 65537, true, {}, 0, 21 },
+	{ "524288, even", 524288, false, { 512 }, 1, 13 },
+	{ "maximum, uneven", MAX_ITEMS, false, { 7, 1 }, 2, 29 },
 };
 
 KUNIT_ARRAY_PARAM_DESC(long, long_cases, name);
 
 #define LONG_DEVS 3
 
-/* From high to low, so that there is something to sort. */
+/* Where extent number @i is, in units of the room for one. */
+static u64 long_place(const struct long_case *c, u32 i)
+{
+	return c->falling ? c->n - i : i;
+}
+
 static void fill_simple(const struct long_case *c,
 			struct fuse_famfs_fmap_header *h,
 			struct famfs_case_item *items)
@@ -627,7 +645,7 @@ static void fill_simple(const struct long_case *c,
 	h->nextents = c->n;
 	for (i = 0; i < c->n; i++) {
 		items[i].a = i % LONG_DEVS;
-		items[i].c = (u64)(c->n - i) * 1000 * PAGE_SIZE;
+		items[i].c = long_place(c, i) * 1000 * PAGE_SIZE;
 		items[i].d = c->lens[i % c->nlens] * PAGE_SIZE;
 		h->file_size += items[i].d;
 	}
@@ -648,7 +666,7 @@ static void fill_interleave(const struct long_case *c,
 	items[0].c = h->file_size;
 	for (i = 1; i < c->n; i++) {
 		items[i].a = i % LONG_DEVS;
-		items[i].c = (u64)(c->n - i) * 2 * PAGE_SIZE;
+		items[i].c = long_place(c, i) * 2 * PAGE_SIZE;
 		items[i].d = 2 * PAGE_SIZE;
 	}
 }
@@ -700,12 +718,49 @@ static void famfs_map_long_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, i, c->nlens ? c->n : 2 * (c->n - 1));
 }
 
+/*
+ * Many strips, as long as they can be. With this number of strips, a reciprocal
+ * of 64 bits is not exact enough for the last rows.
+ */
+static void famfs_map_last_rows_test(struct kunit *test)
+{
+	const u32 n = 40015;
+	const u64 rows = (1ULL << (63 - PAGE_SHIFT)) / n;
+	size_t len = HEADER_SIZE + (n + 1) * ITEM_SIZE;
+	struct fuse_famfs_fmap_header *h = alloc_buf(test, len);
+	struct famfs_case_item *items = (void *)(h + 1);
+	struct famfs_map *map;
+	struct famfs_range r;
+	u64 chunk;
+	u32 i;
+
+	*h = (struct fuse_famfs_fmap_header)H(INTER, 1, rows * n * PAGE_SIZE);
+	items[0] = (struct famfs_case_item){ n, PAGE_SIZE, h->file_size, 0 };
+	for (i = 0; i < n; i++)
+		items[1 + i] = (struct famfs_case_item){
+			0, 0, i * rows * PAGE_SIZE, rows * PAGE_SIZE
+		};
+	map = parse_buf(test, h, len);
+	/* the last row, and the last chunk of the row before it */
+	for (chunk = rows * n - n - 1; chunk < rows * n; chunk++) {
+		u64 row = div64_u64(chunk, n);
+		u64 strip = chunk - row * n;
+
+		if (!famfs_map_resolve(map, chunk * PAGE_SIZE, &r) ||
+		    r.pos != chunk * PAGE_SIZE || r.len != PAGE_SIZE ||
+		    r.off != (strip * rows + row) * PAGE_SIZE)
+			KUNIT_FAIL_AND_ABORT(test, "strip %llu", strip);
+	}
+}
+
 /* A byte or an item more than the longest reply. */
 static void famfs_map_too_long_test(struct kunit *test)
 {
 	size_t len = HEADER_SIZE + (MAX_ITEMS + 1) * ITEM_SIZE;
 	struct fuse_famfs_fmap_header *h = alloc_buf(test, len);
-	static const struct long_case c = { "", MAX_ITEMS + 1, { 1 }, 1 };
+	static const struct long_case c = {
+		.n = MAX_ITEMS + 1, .lens = { 1 }, .nlens = 1,
+	};
 
 	KUNIT_ASSERT_GT(test, len, FAMFS_FMAP_MAX);
 	h->fmap_version = FAMFS_FMAP_VERSION;
@@ -786,6 +841,7 @@ static struct kunit_case famfs_map_test_cases[] = {
 	KUNIT_CASE_PARAM(famfs_claim_overlaps_test, overlap_gen_params),
 	KUNIT_CASE_PARAM_ATTR(famfs_map_long_test, long_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
+	KUNIT_CASE(famfs_map_last_rows_test),
 	KUNIT_CASE(famfs_map_too_long_test),
 	KUNIT_CASE(famfs_map_small_test),
 	KUNIT_CASE(famfs_abi_test),

@@ -19,7 +19,7 @@ static const char *const words[] = {
 /* As a debug message, which consoles do not show. */
 static bool say(const char *text)
 {
-	char line[128];
+	char line[1000];
 	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
 	int len = snprintf(line, sizeof(line), "<7>famfs log_test: %s\n", text);
 	bool ok = fd >= 0 && write(fd, line, len) == len;
@@ -86,11 +86,14 @@ TEST_F(log, before_the_mark)
 /* Lines that were overwritten before they were read. */
 TEST_F(log, lost_messages)
 {
+	char text[900];
 	int i;
 
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = 0;
 	ASSERT_TRUE(say("WARNING: lost"));
-	for (i = 0; i < 40000; i++)
-		ASSERT_TRUE(say("one of many lines, all of which say nothing"));
+	for (i = 0; i < 4000; i++)
+		ASSERT_TRUE(say(text));
 	ASSERT_TRUE(say("BUG: behind"));
 	EXPECT_LE(2, log_problems());
 }
