@@ -27,7 +27,6 @@
 #include "util.h"
 
 #define DEBUGFS "/sys/kernel/debug/"
-#define DROP_CACHES "/proc/sys/vm/drop_caches"
 #define PRINTK "/proc/sys/kernel/printk"
 
 /* More allocations than that in one operation: something runs in circles. */
@@ -615,11 +614,13 @@ TEST_F(alloc, device_by_descriptor)
 	close(fd);
 }
 
-/* Without inodes in the cache the file has no page mapped by anybody. */
-static void forget_pages(void)
+/* Without its map the file has no entries: the next access is a first one. */
+static void forget_pages(const struct raw *r)
 {
-	if (write_text(DROP_CACHES, "2"))
-		err(1, DROP_CACHES);
+	struct fuse_notify_inval_inode_out out = { .ino = raw_node(r, ONE) };
+
+	if (raw_notify(r, FUSE_NOTIFY_INVAL_INODE, &out, sizeof(out)))
+		errx(1, "FUSE_NOTIFY_INVAL_INODE");
 }
 
 struct access_case {
@@ -677,7 +678,7 @@ static void fault_once(struct __test_metadata *_metadata,
 	EXPECT_EQ(-1, check_pattern(p, ONE_LEN, ONE, 0));
 	munmap(p, ONE_LEN);
 	close(fd);
-	forget_pages();
+	forget_pages(&self->r);
 }
 
 TEST_F(alloc, faults)
