@@ -30,7 +30,7 @@ for v in FAMFS_SOAK_SECONDS FAMFS_SOAK_SEED; do
 	[ -z "$value" ] || soak="$soak $v=$value"
 done
 : > $ktap
-scripts/guest.sh -m 6 -t $((1800 + ${FAMFS_SOAK_SECONDS:-0} * 2)) -a "memmap=256M!1G" $build/debug/bzImage \
+scripts/guest.sh -m 6 -t $((3000 + ${FAMFS_SOAK_SECONDS:-0} * 2)) -a "memmap=256M!1G" $build/debug/bzImage \
 	"$soak sh /tests/run-tests.sh ${1:+'$1'}" > $ktap 2>&1 &
 guest=$!
 tail -n +1 -f --pid=$guest $ktap | awk '
