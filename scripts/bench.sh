@@ -22,7 +22,7 @@ truncate -s 192M $img
 	-E stride=512,stripe_width=512,lazy_itable_init=0,lazy_journal_init=0,hash_seed=00000000-0000-4000-8000-000000000000 $img
 gzip -n -1 -c $img > build/selftests/ext4.gz
 rm $img
-tests=tools/testing/selftests/filesystems/famfs
+tests=build/linux/tools/testing/selftests/filesystems/famfs
 gcc -static -O2 -Wall -pthread -isystem build/headers/include -I $tests -o build/selftests/bench bench/bench.c $tests/util.c
 cp bench/bench.sh build/selftests/
 scripts/initramfs.sh
