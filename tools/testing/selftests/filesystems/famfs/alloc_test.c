@@ -160,10 +160,11 @@ static int count_try(struct tries *t, int ret, bool hit)
 })
 
 /* Nothing fails but for want of memory. */
-#define EXPECT_ENOMEM(t, ret) \
+#define EXPECT_ENOMEM(t, ret) do { \
 	EXPECT_TRUE(!(ret) || ((t)->hit && (ret) == -ENOMEM)) { \
 		TH_LOG("allocation %u: %s", (t)->n, strerror(-(ret))); \
-	}
+	} \
+} while (0)
 
 static void print_tries(const struct tries *t, const char *what)
 {
