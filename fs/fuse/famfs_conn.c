@@ -98,7 +98,7 @@ void famfs_conn_close(struct fuse_conn *fc)
 		if (conn->closed)
 			return;
 		/* a device that is being added is given back there */
-		conn->closed = true;
+		WRITE_ONCE(conn->closed, true);
 	}
 	for (i = 0; i < FAMFS_MAX_DEVS; i++)
 		if (conn->devs[i])

@@ -92,6 +92,9 @@ static int famfs_dev_add_locked(struct famfs_conn *conn, u32 index,
 	int err;
 
 	lockdep_assert_held(&conn->add_mutex);
+	/* looked at once more when the device is published */
+	if (READ_ONCE(conn->closed))
+		return -ENOTCONN;
 	if (conn->devs[index])
 		return famfs_dev_again(conn->devs[index], dax_dev);
 	dev = kzalloc_obj(*dev, GFP_KERNEL_ACCOUNT);

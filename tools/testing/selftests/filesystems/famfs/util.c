@@ -805,11 +805,12 @@ static bool is_problem(const char *line)
 
 /*
  * A line begins with facility * 8 + severity, and facility 0 is the kernel. An
- * emulated machine complains about its clocks.
+ * emulated machine complains about its clocks and timers.
  */
 static bool is_of_kernel(const char *line)
 {
-	return atoi(line) < 8 && !strstr(line, "clocksource");
+	return atoi(line) < 8 && !strstr(line, "clocksource") &&
+	       !strstr(line, "hrtimer: interrupt took");
 }
 
 /* @all: print all lines of the kernel, not only problems */
