@@ -1,0 +1,89 @@
+#!/bin/sh
+# Boots a kernel in QEMU and runs a command in it.
+#
+#   guest.sh [-i] [-s CPUS] [-m GIB] [-t SECONDS] [-a CMDLINE] [-q QEMU-OPTION]... KERNEL COMMAND
+#
+# Prints what the command prints and returns its status, 124 if the time is
+# over, 125 if the guest died, 126 if QEMU did not get the memory. The kernel's
+# log is in build/BASE/console.log (or $CONSOLE). With -i the command has the terminal.
+set -u
+. lab/scripts/base.sh
+cpus=2 gib=4 seconds=300 append= interactive= qemu=
+while getopts is:m:t:a:q: o; do
+	case $o in
+	i) interactive=1 ;;
+	s) cpus=$OPTARG ;;
+	m) gib=$OPTARG ;;
+	t) seconds=$OPTARG ;;
+	a) append=$OPTARG ;;
+	q) qemu="$qemu $OPTARG" ;;
+	*) exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
+kernel=$1 command=$2
+console=${CONSOLE:-$build/console.log}
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+mkdir "$tmp/root"
+printf '%s\n' "$command" > "$tmp/root/cmd"
+[ -z "$interactive" ] || : > "$tmp/root/interactive"
+{
+	cat "$build/initramfs.cpio"
+	(cd "$tmp/root" && find . -mindepth 1 | cpio -o -H newc --quiet)
+} > "$tmp/initrd"
+
+# The guest has 2 GiB for itself. Soft-reserved memory above 4 GiB becomes a dax device. A relocated kernel
+# could land in it.
+append="console=ttyS0 panic=-1 nokaslr memhp_default_state=offline \
+memmap=$((gib - 2))G%4G-1+0xefffffff quiet loglevel=7 $append"
+
+# /dev/kvm may exist and hang an ordinary guest, so QEMU always emulates.
+# shellcheck disable=SC2086
+set -- qemu-system-x86_64 -M q35 -accel tcg -cpu max -smp "$cpus" -m "${gib}G" \
+	-object memory-backend-ram,id=ram,size=${gib}G -numa node,memdev=ram \
+	-kernel "$kernel" -initrd "$tmp/initrd" -append "$append" \
+	-nodefaults -display none -no-reboot \
+	-serial "file:$console" $qemu
+
+no_memory() { # WHY
+	echo "There is not enough memory for a guest of $gib GiB: $1." >&2
+	echo "$(awk '/^MemAvailable/ { printf "%.1f", $2 / 1048576 }' /proc/meminfo) GiB are available;" \
+		"a limit (ulimit -v, a control group) may allow less." >&2
+	exit 126
+}
+
+if [ -n "$interactive" ]; then
+	old=$(stty -g)
+	stty raw -echo
+	"$@" -chardev stdio,id=tty,signal=off -serial chardev:tty
+	status=$?
+	stty "$old"
+	exit $status
+fi
+
+start=$(date +%s)
+{
+	timeout -k 5 "$seconds" "$@" -serial stdio < /dev/null 2> "$tmp/qemu"
+	echo $? > "$tmp/qemu-status"
+} | tr -d '\r' | awk -v file="$tmp/status" '
+	/^guest-exit: / { print $2 > file; next }
+	{ print; fflush() }'
+if [ -s "$tmp/status" ]; then
+	exit "$(cat "$tmp/status")"
+fi
+case $(cat "$tmp/qemu-status") in
+0) why="no status from the guest" status=125 ;;
+124 | 137)
+	# 137 before its time: by the kernel, which needs the memory
+	[ $(($(date +%s) - start)) -ge "$seconds" ] || no_memory "QEMU has been killed"
+	why="the guest has not finished within $seconds s" status=124 ;;
+*)
+	! grep -q 'Cannot allocate memory' "$tmp/qemu" || no_memory "$(head -n 1 "$tmp/qemu")"
+	cat "$tmp/qemu" >&2
+	why="QEMU has failed" status=125 ;;
+esac
+echo "guest.sh: $why; the end of $console:" >&2
+tail -n 60 "$console" >&2
+exit $status
