@@ -278,8 +278,9 @@ static int famfs_open(struct inode *inode, struct file *file)
 
 	ff = file->private_data;
 	err = fuse_finish_open(inode, file);
+	/* a task that was killed does not wait for the server once more */
 	if (err)
-		fuse_sync_release(get_fuse_inode(inode), ff, file->f_flags);
+		fuse_file_release(inode, ff, file->f_flags, NULL, false);
 	return err;
 }
 

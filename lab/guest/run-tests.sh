@@ -2,27 +2,41 @@
 # Runs the tests: the results of KUnit, which ran at boot, and every *_test.
 #
 #   run-tests.sh [PROGRAM[:TEST]]	PROGRAM may be a pattern, or "kunit"
-want=${1:-*}
-program=${want%%:*} filter=
-[ "$program" = "$want" ] || filter="-t ${want#*:}"
+#   run-tests.sh -o PROGRAM...	only these, of all that there are
+#   run-tests.sh -x PROGRAM...	all others
+mode= want='*' filter=
+case ${1:-} in
+-o | -x) mode=$1; shift ;;
+?*) want=${1%%:*}
+	[ "$want" = "$1" ] || filter="-t ${1#*:}" ;;
+esac
+named=" $* "
 status=0
 
-case kunit in
-$program)
+wanted() { # PROGRAM
+	case $mode in
+	-o) case $named in *" $1 "*) return 0 ;; esac; return 1 ;;
+	-x) case $named in *" $1 "*) return 1 ;; esac; return 0 ;;
+	esac
+	# shellcheck disable=SC2254
+	case $1 in $want) return 0 ;; esac
+	return 1
+}
+
+if wanted kunit; then
 	echo "# kunit: famfs_map"
-	cat /sys/kernel/debug/kunit/famfs_map/results || status=1 ;;
-esac
+	cat /sys/kernel/debug/kunit/famfs_map/results || status=1
+fi
 devs=$(sh /tests/devices.sh) || exit 1
 echo "# $devs"
 export "$devs"
 for t in /tests/*_test; do
-	case $(basename "$t") in
-	$program)
-		start=$(cut -d. -f1 /proc/uptime)
-		echo "# $(basename "$t")"
-		"$t" $filter || status=1
-		echo "# $(basename "$t") took $(($(cut -d. -f1 /proc/uptime) - start)) s" ;;
-	esac
+	wanted "$(basename "$t")" || continue
+	start=$(cut -d. -f1 /proc/uptime)
+	echo "# $(basename "$t")"
+	# shellcheck disable=SC2086
+	"$t" $filter || status=1
+	echo "# $(basename "$t") took $(($(cut -d. -f1 /proc/uptime) - start)) s"
 done
 leaks=/sys/kernel/debug/kmemleak
 if [ "$want" = '*' ] && [ -e $leaks ]; then
