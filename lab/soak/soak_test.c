@@ -11,34 +11,22 @@
  *
  * FAMFS_SOAK_SECONDS says for how long (20), FAMFS_SOAK_SEED which way.
  */
-#define _GNU_SOURCE
 #include <ctype.h>
 #include <dirent.h>
 #include <err.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
-#include <linux/fuse.h>
 #include <linux/io_uring.h>
 
-#include "kselftest_harness.h"
 #include "raw.h"
-#include "util.h"
+#include "test.h"
 
 #define CONNECTIONS "/sys/fs/fuse/connections"
 #define CORRUPT_PFN "/sys/kernel/debug/hwpoison/corrupt-pfn"
@@ -684,23 +672,17 @@ static void do_truncate(void)
 static void do_pin(void)
 {
 	uint64_t off = roll(w.h->len) / PAGE * PAGE;
-	struct iovec iov = { w.h->map + off, PAGE };
 	int pipes[2];
-	ssize_t n;
 
 	if (w.h->private || off + PAGE > w.h->len)
 		return;
-	if (pipe2(pipes, O_CLOEXEC))
-		err(1, "pipe");
-	n = vmsplice(pipes[1], &iov, 1, 0);
-	if (!done(PIN, n < 0 ? -errno : 0)) {
+	if (!done(PIN, pin(pipes, w.h->map + off))) {
 		/* the page stays what it is, whatever happens to its device */
 		usleep(roll(10) ? roll(2000) : roll(200000));
 		if (read(pipes[0], w.buf, PAGE) == (ssize_t)PAGE)
 			check(w.a, w.h->file, w.buf, PAGE, off);
 	}
-	close(pipes[0]);
-	close(pipes[1]);
+	unpin(pipes, NULL);
 }
 
 /* Return: the ring, or -errno. */
@@ -1261,7 +1243,7 @@ static void unbind(void)
 }
 
 /* In a process of its own: the rest goes on. */
-static pid_t unbind_meanwhile(void)
+static pid_t meanwhile(void (*what)(void))
 {
 	pid_t pid = fork();
 
@@ -1272,25 +1254,22 @@ static pid_t unbind_meanwhile(void)
 	/* not to be the one that keeps a connection alive */
 	close_range(3, ~0U, 0);
 	rng ^= getpid();
-	usleep(roll(20000));
-	unbind();
+	what();
 	_exit(0);
 }
 
-static pid_t poison_meanwhile(void)
+static void unbind_soon(void)
 {
-	pid_t pid = fork();
+	usleep(roll(20000));
+	unbind();
+}
+
+static void poison_some(void)
+{
 	int i;
 
-	if (pid < 0)
-		err(1, "fork");
-	if (pid)
-		return pid;
-	close_range(3, ~0U, 0);
-	rng ^= getpid();
 	for (i = 0; i < 8; i++)
 		poison_pfn();
-	_exit(0);
 }
 
 static void join(pid_t pid)
@@ -1310,9 +1289,9 @@ static void end_mount(void)
 	pid_t pids[2] = {};
 
 	if (k.a->may_fail && roll(2))
-		pids[0] = poison_meanwhile();
+		pids[0] = meanwhile(poison_some);
 	if (k.a->may_fail && roll(2))
-		pids[1] = unbind_meanwhile();
+		pids[1] = meanwhile(unbind_soon);
 	ways[roll(ARRAY_SIZE(ways))]();
 	if (roll(2))
 		usleep(roll(300000));
@@ -1704,24 +1683,6 @@ static void print_counts(void)
 }
 
 /* --- Afterwards --- */
-
-/* Return: how many mounts have been left behind; they are gone afterwards. */
-static unsigned int detach_all(void)
-{
-	char line[512], dir[64];
-	FILE *f = fopen("/proc/mounts", "re");
-	unsigned int found = 0;
-
-	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "famfs %63s fuse", dir) != 1)
-			continue;
-		umount2(dir, MNT_DETACH);
-		found++;
-	}
-	if (f)
-		fclose(f);
-	return found;
-}
 
 /* A new mount, on which everything works; then nobody needs the devices. */
 static void works_again(struct __test_metadata *_metadata, unsigned int arena)
