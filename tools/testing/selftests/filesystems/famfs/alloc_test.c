@@ -8,23 +8,12 @@
  * comes of that, the next try without a failure has to work. Replies of the
  * server are consumed in its context, so there are two sides to look at.
  */
-#define _GNU_SOURCE
 #include <err.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
-#include <linux/fuse.h>
 
-#include "../../kselftest_harness.h"
 #include "raw.h"
-#include "util.h"
+#include "test.h"
 
 #define DEBUGFS "/sys/kernel/debug/"
 #define PRINTK "/proc/sys/kernel/printk"
@@ -40,31 +29,28 @@
 
 /* --- Injection --- */
 
-static bool can_inject(void)
-{
-	return !access("/proc/self/fail-nth", W_OK) &&
-	       !access(DEBUGFS "failslab/times", W_OK) &&
-	       !access(DEBUGFS "fail_page_alloc/times", W_OK);
-}
-
 static const char *const kinds[] = { "failslab", "fail_page_alloc" };
 
 static void set_attr(const char *kind, const char *attr, const char *value)
 {
-	char path[64];
-	int ret;
+	int ret = write_text(strf(DEBUGFS "%s/%s", kind, attr), value);
 
-	snprintf(path, sizeof(path), DEBUGFS "%s/%s", kind, attr);
-	ret = write_text(path, value);
 	if (ret)
-		errx(1, "%s: %s", path, strerror(-ret));
+		errx(1, "%s/%s: %s", kind, attr, strerror(-ret));
 }
 
-/* All allocations count, also those that may sleep, and fail in silence. */
-static void prepare_injection(void)
+/*
+ * All allocations count, also those that may sleep, and fail in silence. Return:
+ * false if the kernel cannot do that.
+ */
+static bool prepare_injection(void)
 {
 	size_t i;
 
+	if (access("/proc/self/fail-nth", W_OK) ||
+	    access(DEBUGFS "failslab/times", W_OK) ||
+	    access(DEBUGFS "fail_page_alloc/times", W_OK))
+		return false;
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
 		set_attr(kinds[i], "ignore-gfp-wait", "N");
 		set_attr(kinds[i], "verbose", "0");
@@ -74,17 +60,15 @@ static void prepare_injection(void)
 	}
 	set_attr("fail_page_alloc", "ignore-gfp-highmem", "N");
 	set_attr("fail_page_alloc", "min-order", "0");
+	return true;
 }
 
 static int proc_open(pid_t pid, const char *attr)
 {
-	char path[64];
-	int fd;
+	int fd = open(strf("/proc/%d/%s", pid, attr), O_RDWR | O_CLOEXEC);
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, attr);
-	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
-		err(1, "%s", path);
+		err(1, "%s", attr);
 	return fd;
 }
 
@@ -103,19 +87,14 @@ static void proc_set(int fd, unsigned int n)
 		err(1, "injection");
 }
 
-static void nth_arm(int fd, unsigned int n)
-{
-	proc_set(fd, n);
-}
-
-/* Return: true if an allocation has failed since nth_arm(). */
+/* Return: true if an allocation has failed since it was set. */
 static bool nth_disarm(int fd)
 {
 	char text[16] = "";
 
 	if (pread(fd, text, sizeof(text) - 1, 0) <= 0)
 		err(1, "fail-nth");
-	nth_arm(fd, 0);
+	proc_set(fd, 0);
 	return !atoi(text);
 }
 
@@ -154,7 +133,7 @@ static int count_try(struct tries *t, int ret, bool hit)
 #define TRY(t, nth, op) ({ \
 	int ret_; \
 									\
-	nth_arm(nth, (t)->n); \
+	proc_set(nth, (t)->n); \
 	ret_ = (op); \
 	count_try(t, ret_, nth_disarm(nth)); \
 })
@@ -181,7 +160,7 @@ static void print_tries(const struct tries *t, const char *what)
 /* --- Files --- */
 
 /* One of each kind. */
-enum { ONE, FORTY, INTERLEAVED, SPARE };
+enum { ONE, FORTY, INTERLEAVED };
 
 #define ONE_OFF (64 * MB)
 #define ONE_LEN (4 * MB)
@@ -191,39 +170,10 @@ enum { ONE, FORTY, INTERLEAVED, SPARE };
 #define STRIP_LEN (64 * PAGE)
 
 /* Forty extents on two devices, in no order. */
-static void set_forty(struct raw *r)
+static void place_forty(unsigned int nr, struct fuse_famfs_simple_ext *ext)
 {
-	struct fuse_famfs_simple_ext ext[40] = {};
-	unsigned int i;
-
-	for (i = 0; i < 40; i++) {
-		ext[i].se_devindex = i % 2;
-		ext[i].se_offset = FORTY_OFF + (i * 7 % 40) * 3 * PAGE;
-		ext[i].se_len = 2 * PAGE;
-	}
-	raw_set_map(r, FORTY, 80 * PAGE, FUSE_FAMFS_EXT_SIMPLE, 40, ext,
-		    sizeof(ext));
-}
-
-static void set_interleaved(struct raw *r)
-{
-	struct {
-		struct fuse_famfs_iext iext;
-		struct fuse_famfs_simple_ext ext[STRIPS];
-	} map = {
-		.iext.ie_nstrips = STRIPS,
-		.iext.ie_chunk_size = 16 * PAGE,
-		.iext.ie_nbytes = STRIPS * STRIP_LEN,
-	};
-	unsigned int i;
-
-	for (i = 0; i < STRIPS; i++) {
-		map.ext[i].se_devindex = i % 2;
-		map.ext[i].se_offset = INTERLEAVED_OFF + i * STRIP_LEN;
-		map.ext[i].se_len = STRIP_LEN;
-	}
-	raw_set_map(r, INTERLEAVED, map.iext.ie_nbytes,
-		    FUSE_FAMFS_EXT_INTERLEAVE, 1, &map, sizeof(map));
+	ext->se_devindex = nr % 2;
+	ext->se_offset = FORTY_OFF + (nr * 7 % 40) * 3 * PAGE;
 }
 
 /* On two devices. The server is not asked what the kernel does not need. */
@@ -233,11 +183,10 @@ static void init_files(struct raw *r)
 	raw_set_dev(r, 0, DEV_TWO);
 	raw_set_dev(r, 1, DEV_SMALL);
 	raw_set_file(r, ONE, 0, ONE_OFF, ONE_LEN);
-	set_forty(r);
-	set_interleaved(r);
+	raw_set_extents(r, FORTY, 40, 2 * PAGE, place_forty);
+	raw_set_strips(r, INTERLEAVED, STRIPS, 2, INTERLEAVED_OFF, STRIP_LEN,
+		       16 * PAGE);
 }
-
-static uint8_t buffer[ONE_LEN];
 
 /* Write the pattern that good_data() looks for. */
 static void write_data(void)
@@ -248,11 +197,9 @@ static void write_data(void)
 	init_files(&r);
 	raw_start(&r, NULL);
 	for (i = ONE; i <= INTERLEAVED; i++) {
-		ssize_t size = r.s->files[i].size;
 		int fd = raw_open(&r, i, O_RDWR);
 
-		fill_pattern(buffer, size, i, 0);
-		if (fd < 0 || pwrite(fd, buffer, size, 0) != size)
+		if (!write_pattern(fd, r.s->files[i].size, i, 0))
 			errx(1, "file %u cannot be written", i);
 		close(fd);
 	}
@@ -263,16 +210,11 @@ static void write_data(void)
 /* Is everything there, by read(2), and the beginning also by a mapping? */
 static bool good_data(const struct raw *r, unsigned int i, int fd)
 {
-	ssize_t size = r->s->files[i].size;
-	bool ok;
-	char *p;
+	size_t size = r->s->files[i].size;
+	char *p = map_file(fd, size, PROT_READ, MAP_SHARED);
+	bool ok = has_pattern(fd, size, i, 0) && p && try_read(p, NULL) &&
+		  check_pattern(p, PAGE, i, 0) < 0;
 
-	memset(buffer, 0, size);
-	if (pread(fd, buffer, size, 0) != size ||
-	    check_pattern(buffer, size, i, 0) >= 0)
-		return false;
-	p = map_file(fd, size, PROT_READ, MAP_SHARED);
-	ok = p && try_read(p, NULL) && check_pattern(p, PAGE, i, 0) < 0;
 	if (p)
 		munmap(p, size);
 	return ok;
@@ -291,7 +233,7 @@ static const char *works(const struct raw *r, unsigned int i)
 	return ok ? NULL : "wrong data";
 }
 
-/* --- What is left behind by all of that: the harness begins with the last test --- */
+/* --- What is left behind: the harness begins with the last test --- */
 
 FIXTURE(leaks)
 {
@@ -322,7 +264,6 @@ enum side { OPENER, SERVER };
 
 FIXTURE(open)
 {
-	unsigned int ends;
 };
 
 FIXTURE_VARIANT(open)
@@ -341,7 +282,8 @@ FIXTURE_VARIANT_ADD(open, interleaved_server) { INTERLEAVED, SERVER };
 FIXTURE_SETUP(open)
 {
 	BEGIN(DAX_TWO, DAX_SMALL);
-	prepare_injection();
+	if (!prepare_injection())
+		SKIP(return, "no fault injection");
 	write_data();
 }
 
@@ -359,71 +301,49 @@ static bool open_may_say(enum side side, int error)
 	return error == ENOMEM || (side == SERVER && error == EIO);
 }
 
-/* The first open on a new mount. */
-static void first_open(struct __test_metadata *_metadata,
-		       const FIXTURE_VARIANT(open) *variant, struct tries *t)
+/* An open that was tried, and one that is not disturbed. */
+static void expect_open(struct __test_metadata *_metadata,
+			const FIXTURE_VARIANT(open) *variant,
+			const struct tries *t, const struct raw *r, int fd)
 {
-	struct raw r;
-	int nth, fd;
-
-	init_files(&r);
-	raw_start(&r, NULL);
-	nth = nth_open(variant->side == OPENER ? getpid() : r.pid);
-	fd = TRY(t, nth, raw_open(&r, variant->file, O_RDWR));
 	if (fd >= 0) {
-		EXPECT_TRUE(good_data(&r, variant->file, fd));
+		EXPECT_TRUE(good_data(r, variant->file, fd));
 		close(fd);
 	} else {
 		EXPECT_TRUE(t->hit && open_may_say(variant->side, -fd)) {
-			TH_LOG("allocation %u: %s", t->n, strerror(-fd));
+			TH_LOG("failure %u: %s", t->n, strerror(-fd));
 		}
 	}
-	EXPECT_EQ(NULL, works(&r, variant->file)) {
-		TH_LOG("allocation %u", t->n);
+	EXPECT_EQ(NULL, works(r, variant->file)) {
+		TH_LOG("failure %u", t->n);
 	}
-	close(nth);
-	EXPECT_EQ(0, raw_stop(&r));
 }
 
+static pid_t victim_of(const FIXTURE_VARIANT(open) *variant, const struct raw *r)
+{
+	return variant->side == OPENER ? getpid() : r->pid;
+}
+
+/* The first open on a new mount. */
 TEST_F(open, first)
 {
 	struct tries t = {};
 
-	while (another_try(&t))
-		first_open(_metadata, variant, &t);
+	while (another_try(&t)) {
+		struct raw r;
+		int nth, fd;
+
+		init_files(&r);
+		raw_start(&r, NULL);
+		nth = nth_open(victim_of(variant, &r));
+		fd = TRY(&t, nth, raw_open(&r, variant->file, O_RDWR));
+		close(nth);
+		expect_open(_metadata, variant, &t, &r, fd);
+		EXPECT_EQ(0, raw_stop(&r));
+	}
 	/* at least what the open itself has to have */
 	EXPECT_LT(variant->side == OPENER ? 5 : 0, t.errors[ENOMEM]);
 	print_tries(&t, "first open");
-}
-
-/* The connection has the devices, and names and attributes are not cached. */
-TEST_F(open, another)
-{
-	struct tries t = {};
-	struct raw r;
-	int nth;
-
-	init_files(&r);
-	r.s->entry_valid = 0;
-	raw_start(&r, NULL);
-	ASSERT_EQ(NULL, works(&r, SPARE - 1));
-	nth = nth_open(variant->side == OPENER ? getpid() : r.pid);
-	while (another_try(&t)) {
-		int fd;
-
-		raw_renew(&r, variant->file);
-		fd = TRY(&t, nth, raw_open(&r, variant->file, O_RDWR));
-		EXPECT_TRUE(fd >= 0 ||
-			    (t.hit && open_may_say(variant->side, -fd))) {
-			TH_LOG("allocation %u: %s", t.n, strerror(-fd));
-		}
-		if (fd >= 0)
-			close(fd);
-		EXPECT_EQ(NULL, works(&r, variant->file));
-	}
-	close(nth);
-	EXPECT_EQ(0, raw_stop(&r));
-	print_tries(&t, "another open");
 }
 
 /* --- Several failures in a row --- */
@@ -435,10 +355,7 @@ TEST_F(open, another)
  */
 static void burst_arm(const char *kind, int victim, unsigned int space)
 {
-	char text[16];
-
-	snprintf(text, sizeof(text), "%u", space);
-	set_attr(kind, "space", text);
+	set_attr(kind, "space", strf("%u", space));
 	set_attr(kind, "times", BURST);
 	set_attr(kind, "probability", "100");
 	proc_set(victim, 1);
@@ -447,12 +364,10 @@ static void burst_arm(const char *kind, int victim, unsigned int space)
 /* Return: true if there was a failure. */
 static bool burst_disarm(const char *kind, int victim)
 {
-	char path[64];
-
 	proc_set(victim, 0);
 	set_attr(kind, "probability", "0");
-	snprintf(path, sizeof(path), DEBUGFS "%s/times", kind);
-	return read_number(path) < (unsigned int)atoi(BURST);
+	return read_number(strf(DEBUGFS "%s/times", kind)) <
+	       (unsigned int)atoi(BURST);
 }
 
 /* A first open, with failures from the moment when @space bytes are used up. */
@@ -465,20 +380,12 @@ static void burst_open(struct __test_metadata *_metadata,
 
 	init_files(&r);
 	raw_start(&r, NULL);
-	victim = proc_open(variant->side == OPENER ? getpid() : r.pid,
-			   "make-it-fail");
+	victim = proc_open(victim_of(variant, &r), "make-it-fail");
 	burst_arm(kind, victim, space);
 	fd = raw_open(&r, variant->file, O_RDWR);
 	count_try(t, fd, burst_disarm(kind, victim));
 	close(victim);
-	EXPECT_TRUE(fd >= 0 || (t->hit && open_may_say(variant->side, -fd))) {
-		TH_LOG("%s, %u bytes: %s", kind, space, strerror(-fd));
-	}
-	if (fd >= 0)
-		close(fd);
-	EXPECT_EQ(NULL, works(&r, variant->file)) {
-		TH_LOG("%s, %u bytes", kind, space);
-	}
+	expect_open(_metadata, variant, t, &r, fd);
 	EXPECT_EQ(0, raw_stop(&r));
 }
 
@@ -522,7 +429,8 @@ FIXTURE(alloc)
 FIXTURE_SETUP(alloc)
 {
 	BEGIN(DAX_TWO, DAX_SMALL);
-	prepare_injection();
+	if (!prepare_injection())
+		SKIP(return, "no fault injection");
 	write_data();
 	self->nth = nth_open(getpid());
 }
@@ -554,7 +462,7 @@ static void arm_server(const struct raw *r)
 	int fd = nth_open(getpid());
 
 	/* opened for the server, which keeps it: it has no other use for it */
-	nth_arm(fd, init_nth);
+	proc_set(fd, init_nth);
 }
 
 /* A mount whose FUSE_INIT may fail in the server. */
@@ -615,15 +523,6 @@ TEST_F(alloc, device_by_descriptor)
 	close(fd);
 }
 
-/* Without its map the file has no entries: the next access is a first one. */
-static void forget_pages(const struct raw *r)
-{
-	struct fuse_notify_inval_inode_out out = { .ino = raw_node(r, ONE) };
-
-	if (raw_notify(r, FUSE_NOTIFY_INVAL_INODE, &out, sizeof(out)))
-		errx(1, "FUSE_NOTIFY_INVAL_INODE");
-}
-
 struct access_case {
 	const char *name;
 	bool pte;	/* no huge pages */
@@ -679,7 +578,8 @@ static void fault_once(struct __test_metadata *_metadata,
 	EXPECT_EQ(-1, check_pattern(p, ONE_LEN, ONE, 0));
 	munmap(p, ONE_LEN);
 	close(fd);
-	forget_pages(&self->r);
+	/* without its map the file has no entries: the next access is a first one */
+	EXPECT_EQ(0, raw_inval_inode(&self->r, ONE, 0, 0));
 }
 
 TEST_F(alloc, faults)
@@ -700,6 +600,9 @@ TEST_F(alloc, faults)
 		print_tries(&t, c->name);
 	}
 }
+
+/* Not allocated when an allocation may fail. */
+static uint8_t buffer[ONE_LEN];
 
 /* Return: 0 or -errno. */
 static int map_and_unmap(int fd)
@@ -727,16 +630,18 @@ static int write_some(int fd)
 
 TEST_F(alloc, mmap_read_and_write)
 {
-	static int (*const calls[])(int fd) = {
-		map_and_unmap, read_some, write_some,
+	static const struct {
+		const char *name;
+		int (*call)(int fd);
+	} calls[] = {
+		{ "mmap", map_and_unmap }, { "read", read_some },
+		{ "write", write_some },
 	};
-	static const char *const names[] = { "mmap", "read", "write" };
 	size_t i;
 	int fd;
 
 	start(self);
-	fd = raw_open(&self->r, ONE, O_RDWR);
-	ASSERT_LE(0, fd);
+	fd = raw_must_open(&self->r, ONE, O_RDWR);
 	for (i = 0; i < ARRAY_SIZE(calls); i++) {
 		struct tries t = {};
 
@@ -745,11 +650,11 @@ TEST_F(alloc, mmap_read_and_write)
 
 			/* what is copied after fork() is not of interest */
 			fill_pattern(buffer, ONE_LEN, ONE, 0);
-			ret = TRY(&t, self->nth, calls[i](fd));
+			ret = TRY(&t, self->nth, calls[i].call(fd));
 			EXPECT_ENOMEM(&t, ret);
-			EXPECT_EQ(0, calls[i](fd));
+			EXPECT_EQ(0, calls[i].call(fd));
 		}
-		print_tries(&t, names[i]);
+		print_tries(&t, calls[i].name);
 	}
 	EXPECT_TRUE(good_data(&self->r, ONE, fd));
 	close(fd);
@@ -796,9 +701,9 @@ FIXTURE_VARIANT_ADD(device, pmem) { DAX_PMEM };
 FIXTURE_SETUP(device)
 {
 	BEGIN(variant->dev);
-	prepare_injection();
-	ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_DISABLED));
-	ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
+	if (!prepare_injection())
+		SKIP(return, "no fault injection");
+	ASSERT_EQ(0, dax_rebind(variant->dev));
 	self->nth = nth_open(getpid());
 }
 
@@ -837,7 +742,6 @@ static bool find_functions(const char *first, const char *second,
 static bool spare_hotplug(bool on)
 {
 	unsigned long start = 0, end = 0;
-	char text[32];
 	size_t i;
 
 	if (access(DEBUGFS "failslab/reject-start", W_OK))
@@ -845,23 +749,19 @@ static bool spare_hotplug(bool on)
 	if (on && !find_functions("add_pages", "arch_add_memory", &start, &end))
 		return false;
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
-		snprintf(text, sizeof(text), "%#lx", start);
-		set_attr(kinds[i], "reject-start", text);
-		snprintf(text, sizeof(text), "%#lx", end);
-		set_attr(kinds[i], "reject-end", text);
+		set_attr(kinds[i], "reject-start", strf("%#lx", start));
+		set_attr(kinds[i], "reject-end", strf("%#lx", end));
 	}
 	return true;
 }
 
 static int open_attr(const char *attr)
 {
-	char path[64];
-	int fd;
+	int fd = open(strf("/sys/bus/dax/drivers/fsdev_dax/%s", attr),
+		      O_WRONLY | O_CLOEXEC);
 
-	snprintf(path, sizeof(path), "/sys/bus/dax/drivers/fsdev_dax/%s", attr);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
-		err(1, "%s", path);
+		err(1, "%s", attr);
 	return fd;
 }
 
@@ -874,11 +774,8 @@ static int write_attr(int fd, const char *dev)
 /* Mount with one file on the device, and open it. Return: as raw_open(). */
 static int start_on(struct raw *r, const char *dev)
 {
-	char path[32];
-
-	snprintf(path, sizeof(path), "/dev/%s", dev);
 	raw_init(r);
-	raw_set_dev(r, 0, path);
+	raw_set_dev(r, 0, strf("/dev/%s", dev));
 	raw_set_file(r, ONE, 0, ONE_OFF, ONE_LEN);
 	raw_start(r, NULL);
 	return raw_open(r, ONE, O_RDWR);
@@ -886,15 +783,14 @@ static int start_on(struct raw *r, const char *dev)
 
 static const char *device_works(const char *dev)
 {
-	const char *why;
+	const char *why = NULL;
 	struct raw r;
 	int fd = start_on(&r, dev);
 
-	fill_pattern(buffer, ONE_LEN, ONE, 0);
-	if (fd < 0 || write_some(fd))
+	if (!write_pattern(fd, ONE_LEN, ONE, 0))
 		why = "cannot be written";
-	else
-		why = good_data(&r, ONE, fd) ? NULL : "wrong data";
+	else if (!good_data(&r, ONE, fd))
+		why = "wrong data";
 	close(fd);
 	return raw_stop(&r) ? "umount" : why;
 }
@@ -989,8 +885,7 @@ TEST_F(device, memory_failure)
 	while (another_try(&t)) {
 		fail_page(_metadata, self, variant->dev, hwpoison, &t);
 		/* the record goes with the binding */
-		ASSERT_EQ(0, dax_unbind(variant->dev));
-		ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
+		ASSERT_EQ(0, dax_rebind(variant->dev));
 	}
 	EXPECT_LT(1, t.n);
 	print_tries(&t, "memory failure");
@@ -998,10 +893,4 @@ TEST_F(device, memory_failure)
 	close(hwpoison);
 }
 
-int main(int argc, char **argv)
-{
-	require_test_devs();
-	if (!can_inject())
-		skip_program("no fault injection");
-	return test_harness_run(argc, argv);
-}
+FAMFS_TEST_MAIN

@@ -1,33 +1,46 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The character device of a dax device, across the drivers that bind to it. */
-#define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/uio.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "../../kselftest_harness.h"
-#include "util.h"
+#include "test.h"
 
 #define LEN (8 * MB)
 /* the second range of DAX_TWO begins here */
 #define SEAM (128 * MB)
+/* seconds for which some children work, longer than those of child_start() */
+#define BUSY_SECONDS 280
+
+#define FSDEV "/sys/bus/dax/drivers/fsdev_dax"
+
+/* The device of the test, in devdax mode when it begins. */
+static const char *dev;
+static char path[32];		/* the node of devtmpfs */
+static char node[32];		/* another inode of the same device */
+static char layout[128];	/* of a file of LEN, "f", at its beginning */
+
+static void use_device(struct __test_metadata *_metadata, const char *name)
+{
+	dev = name;
+	snprintf(path, sizeof(path), "/dev/%s", dev);
+	snprintf(node, sizeof(node), "/tmp/node.%d", getpid());
+	snprintf(layout, sizeof(layout),
+		 "dev 0 %s\nfile f 644 8M simple 0:0:8M\n", path);
+	ASSERT_EQ(0, dax_set_mode(dev, DAX_DEVDAX));
+	ASSERT_EQ(0, mknod(node, S_IFCHR | 0600, dev_of(path)));
+}
+
+static void leave_device(struct __test_metadata *_metadata)
+{
+	unlink(node);
+	EXPECT_EQ(0, dax_set_mode(dev, DAX_DEVDAX));
+	END();
+}
+
+/* --- Any device --- */
 
 FIXTURE(binding)
 {
-	const char *dev;
-	char path[32];		/* the node of devtmpfs */
-	char node[32];		/* another inode of the same device */
-	uint64_t size;
 };
 
 FIXTURE_VARIANT(binding)
@@ -42,30 +55,24 @@ FIXTURE_VARIANT_ADD(binding, pmem) { .dev = DAX_PMEM };
 
 FIXTURE_SETUP(binding)
 {
-	char size[64];
-	struct stat st;
-
-	BEGIN(variant->dev, DAX_BIG);
-	self->dev = variant->dev;
-	snprintf(self->path, sizeof(self->path), "/dev/%s", self->dev);
-	snprintf(self->node, sizeof(self->node), "/tmp/node.%d", getpid());
-	snprintf(size, sizeof(size), "/sys/bus/dax/devices/%s/size", self->dev);
-	self->size = read_number(size);
-	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_DEVDAX));
-	ASSERT_EQ(0, stat(self->path, &st));
-	ASSERT_EQ(0, mknod(self->node, S_IFCHR | 0600, st.st_rdev));
+	BEGIN(variant->dev);
+	use_device(_metadata, variant->dev);
 }
 
 FIXTURE_TEARDOWN(binding)
 {
-	unlink(self->node);
-	EXPECT_EQ(0, dax_set_mode(self->dev, DAX_DEVDAX));
-	END();
+	leave_device(_metadata);
 }
 
+/* Return: NULL if the device is gone. */
 static void *map_fd(int fd)
 {
 	return map_file(fd, LEN, PROT_READ | PROT_WRITE, MAP_SHARED);
+}
+
+static long try_mmap(int fd)
+{
+	return (long)mmap(NULL, LEN, PROT_READ, MAP_SHARED, fd, 0);
 }
 
 /* The mapping and its descriptor cannot be used. */
@@ -74,202 +81,174 @@ static void devdax_dead(struct __test_metadata *_metadata, int fd, char *p)
 	EXPECT_FALSE(try_read(p, NULL));
 	EXPECT_FALSE(try_write(p, NULL));
 	EXPECT_FALSE(try_write(p + LEN - PAGE, NULL));
-	EXPECT_EQ(MAP_FAILED, mmap(NULL, LEN, PROT_READ, MAP_SHARED, fd, 0));
-	EXPECT_EQ(ENXIO, errno);
+	EXPECT_ERRNO(ENXIO, try_mmap(fd));
 }
 
 static void famfs_dead(struct __test_metadata *_metadata, int fd)
 {
 	char c = 0;
 
-	EXPECT_EQ(-1, pread(fd, &c, 1, 0));
-	EXPECT_EQ(ENXIO, errno);
-	EXPECT_EQ(-1, pwrite(fd, &c, 1, 0));
-	EXPECT_EQ(ENXIO, errno);
-	EXPECT_EQ(-1, lseek(fd, 0, SEEK_END));
-	EXPECT_EQ(ENXIO, errno);
-	EXPECT_EQ(MAP_FAILED, mmap(NULL, LEN, PROT_READ, MAP_SHARED, fd, 0));
-	EXPECT_EQ(ENODEV, errno);
+	EXPECT_ERRNO(ENXIO, pread(fd, &c, 1, 0));
+	EXPECT_ERRNO(ENXIO, pwrite(fd, &c, 1, 0));
+	EXPECT_ERRNO(ENXIO, lseek(fd, 0, SEEK_END));
+	EXPECT_ERRNO(ENODEV, try_mmap(fd));
 }
 
-static void devdax_works(struct __test_metadata *_metadata, const char *path)
+static void devdax_works(struct __test_metadata *_metadata, const char *name)
 {
-	int fd = open(path, O_RDWR | O_CLOEXEC);
+	int fd = open(name, O_RDWR | O_CLOEXEC);
 	char c, *p;
 
 	ASSERT_LE(0, fd) {
-		TH_LOG("%s: %m", path);
+		TH_LOG("%s: %m", name);
 	}
 	p = map_fd(fd);
 	ASSERT_NE(NULL, p);
 	EXPECT_TRUE(try_write(p + LEN - 1, NULL));
-	EXPECT_EQ(-1, read(fd, &c, 1));
-	EXPECT_EQ(EINVAL, errno);
+	EXPECT_ERRNO(EINVAL, read(fd, &c, 1));
 	munmap(p, LEN);
 	close(fd);
 }
 
-static void famfs_works(struct __test_metadata *_metadata, const char *path)
+static void famfs_works(struct __test_metadata *_metadata, const char *name)
 {
-	int fd = open(path, O_RDWR | O_CLOEXEC);
+	int fd = open(name, O_RDWR | O_CLOEXEC);
 	char c;
 
 	ASSERT_LE(0, fd) {
-		TH_LOG("%s: %m", path);
+		TH_LOG("%s: %m", name);
 	}
 	EXPECT_EQ(1, pread(fd, &c, 1, LEN));
 	EXPECT_EQ(1, pwrite(fd, &c, 1, LEN));
-	EXPECT_EQ(MAP_FAILED, mmap(NULL, LEN, PROT_READ, MAP_SHARED, fd, 0));
-	EXPECT_EQ(ENODEV, errno);
+	EXPECT_ERRNO(ENODEV, try_mmap(fd));
 	close(fd);
 }
 
 /* What was opened and mapped in devdax mode does not come back to life. */
-TEST_F(binding, devdax_across_famfs)
+static void devdax_dies(struct __test_metadata *_metadata, enum dax_mode other)
 {
-	int fd = open(self->path, O_RDWR);
+	int fd = open(path, O_RDWR);
 	char *p = map_fd(fd);
 
 	ASSERT_NE(NULL, p);
 	ASSERT_TRUE(try_write(p, NULL));
-	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_FAMFS));
+	ASSERT_EQ(0, dax_set_mode(dev, other));
 	devdax_dead(_metadata, fd, p);
-	famfs_works(_metadata, self->path);
-	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_DEVDAX));
+	if (other == DAX_FAMFS)
+		famfs_works(_metadata, path);
+	ASSERT_EQ(0, dax_set_mode(dev, DAX_DEVDAX));
 	devdax_dead(_metadata, fd, p);
-	devdax_works(_metadata, self->path);
+	devdax_works(_metadata, path);
 	devdax_dead(_metadata, fd, p);
 	munmap(p, LEN);
 	close(fd);
-	devdax_works(_metadata, self->path);
+	devdax_works(_metadata, path);
 }
 
-TEST_F(binding, famfs_across_devdax)
+static void famfs_dies(struct __test_metadata *_metadata, enum dax_mode other)
 {
 	char c;
 	int fd;
 
-	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_FAMFS));
-	fd = open(self->path, O_RDWR);
-	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
+	fd = open(path, O_RDWR);
 	ASSERT_EQ(1, pread(fd, &c, 1, 0));
-	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_DEVDAX));
+	ASSERT_EQ(0, dax_set_mode(dev, other));
 	famfs_dead(_metadata, fd);
-	devdax_works(_metadata, self->path);
-	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_FAMFS));
+	if (other == DAX_DEVDAX)
+		devdax_works(_metadata, path);
+	ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
 	famfs_dead(_metadata, fd);
-	famfs_works(_metadata, self->path);
+	famfs_works(_metadata, path);
 	close(fd);
-	famfs_works(_metadata, self->path);
+	famfs_works(_metadata, path);
+}
+
+TEST_F(binding, devdax_across_famfs)
+{
+	devdax_dies(_metadata, DAX_FAMFS);
+}
+
+TEST_F(binding, famfs_across_devdax)
+{
+	famfs_dies(_metadata, DAX_DEVDAX);
 }
 
 /* The same driver again is another binding. */
 TEST_F(binding, devdax_again)
 {
-	int fd = open(self->path, O_RDWR);
-	char *p = map_fd(fd);
-
-	ASSERT_NE(NULL, p);
-	ASSERT_TRUE(try_write(p, NULL));
-	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_DISABLED));
-	devdax_dead(_metadata, fd, p);
-	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_DEVDAX));
-	devdax_dead(_metadata, fd, p);
-	devdax_works(_metadata, self->path);
-	munmap(p, LEN);
-	close(fd);
-	devdax_works(_metadata, self->path);
+	devdax_dies(_metadata, DAX_DISABLED);
 }
 
 TEST_F(binding, famfs_again)
 {
-	int fd;
-
-	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_FAMFS));
-	fd = open(self->path, O_RDWR);
-	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_DISABLED));
-	famfs_dead(_metadata, fd);
-	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_FAMFS));
-	famfs_dead(_metadata, fd);
-	famfs_works(_metadata, self->path);
-	close(fd);
+	famfs_dies(_metadata, DAX_DISABLED);
 }
 
 /* An inode that is open gets the driver of the moment, as any other does. */
 TEST_F(binding, open_follows_the_driver)
 {
-	int fds[2][4], i, n = 0;
+	const char *const names[] = { path, node };
+	int fds[2][2][2], i, j;
 
 	for (i = 0; i < 2; i++) {
-		ASSERT_EQ(0, dax_set_mode(self->dev, DAX_DEVDAX));
-		devdax_works(_metadata, self->path);
-		devdax_works(_metadata, self->node);
-		fds[i][n] = open(self->path, O_RDWR);
-		fds[i][n + 1] = open(self->node, O_RDWR);
-		ASSERT_EQ(0, dax_set_mode(self->dev, DAX_FAMFS));
-		famfs_works(_metadata, self->path);
-		famfs_works(_metadata, self->node);
-		fds[i][n + 2] = open(self->path, O_RDWR);
-		fds[i][n + 3] = open(self->node, O_RDWR);
-		ASSERT_EQ(0, dax_set_mode(self->dev, DAX_DISABLED));
-		EXPECT_EQ(-1, open(self->path, O_RDWR));
-		EXPECT_EQ(ENXIO, errno);
-		EXPECT_EQ(-1, open(self->node, O_RDWR));
-		EXPECT_EQ(ENXIO, errno);
+		ASSERT_EQ(0, dax_set_mode(dev, DAX_DEVDAX));
+		for (j = 0; j < 2; j++) {
+			devdax_works(_metadata, names[j]);
+			fds[i][j][0] = open(names[j], O_RDWR);
+		}
+		ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
+		for (j = 0; j < 2; j++) {
+			famfs_works(_metadata, names[j]);
+			fds[i][j][1] = open(names[j], O_RDWR);
+		}
+		ASSERT_EQ(0, dax_set_mode(dev, DAX_DISABLED));
+		for (j = 0; j < 2; j++)
+			EXPECT_ERRNO(ENXIO, open(names[j], O_RDWR));
 	}
 	if (variant->dynamic) {
-		ASSERT_EQ(0, dax_set_mode(self->dev, DAX_RAM));
-		EXPECT_EQ(-1, open(self->path, O_RDWR));
-		EXPECT_EQ(ENXIO, errno);
+		ASSERT_EQ(0, dax_set_mode(dev, DAX_RAM));
+		EXPECT_ERRNO(ENXIO, open(path, O_RDWR));
 	}
 	for (i = 0; i < 8; i++)
-		close(fds[i / 4][i % 4]);
+		close(fds[i / 4][i / 2 % 2][i % 2]);
 }
 
 /* read(2) and write(2), over the seam between two ranges and at the end. */
 TEST_F(binding, read_and_write)
 {
-	char *buf = malloc(2 * MB), *p, c = 0;
+	const off_t size = dax_size(dev), seam = SEAM - MB + 5;
+	char buf[8], c = 0, *p;
 	int fd;
 
-	ASSERT_NE(NULL, buf);
-	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_FAMFS));
-	fd = open(self->path, O_RDWR);
-	ASSERT_LE(0, fd);
-
-	EXPECT_EQ((off_t)self->size, lseek(fd, 0, SEEK_END));
+	ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
+	fd = open(path, O_RDWR);
+	EXPECT_EQ(size, lseek(fd, 0, SEEK_END));
 	EXPECT_EQ(0, read(fd, &c, 1));
-	EXPECT_EQ(-1, write(fd, &c, 1));
-	EXPECT_EQ(ENOSPC, errno);
-	EXPECT_EQ(-1, pwrite(fd, &c, 1, self->size + MB));
-	EXPECT_EQ(ENOSPC, errno);
-	EXPECT_EQ(0, pread(fd, &c, 1, self->size + MB));
-	EXPECT_EQ(0, pwrite(fd, &c, 0, self->size));
-	EXPECT_EQ(-1, lseek(fd, self->size + 1, SEEK_SET));
-	EXPECT_EQ(EINVAL, errno);
+	EXPECT_ERRNO(ENOSPC, write(fd, &c, 1));
+	EXPECT_ERRNO(ENOSPC, pwrite(fd, &c, 1, size + MB));
+	EXPECT_EQ(0, pread(fd, &c, 1, size + MB));
+	EXPECT_EQ(0, pwrite(fd, &c, 0, size));
+	EXPECT_ERRNO(EINVAL, lseek(fd, size + 1, SEEK_SET));
 
-	fill_pattern(buf, 2 * MB, 1, 0);
-	EXPECT_EQ(2 * MB, pwrite(fd, buf, 2 * MB, SEAM - MB + 5));
-	EXPECT_EQ(7, pwrite(fd, buf, 2 * MB, self->size - 7));
+	EXPECT_TRUE(write_pattern(fd, 2 * MB, 1, seam));
+	fill_pattern(buf, 8, 1, size - 7);
+	EXPECT_EQ(7, pwrite(fd, buf, 8, size - 7));
 	EXPECT_EQ(0, fsync(fd));
-	memset(buf, 0, 2 * MB);
-	EXPECT_EQ(2 * MB, pread(fd, buf, 2 * MB, SEAM - MB + 5));
-	EXPECT_EQ(-1, check_pattern(buf, 2 * MB, 1, 0));
-	memset(buf, 0, 2 * MB);
-	EXPECT_EQ(7, pread(fd, buf, 2 * MB, self->size - 7));
-	EXPECT_EQ(-1, check_pattern(buf, 7, 1, 0));
+	EXPECT_TRUE(has_pattern(fd, 2 * MB, 1, seam));
+	memset(buf, 0, 8);
+	EXPECT_EQ(7, pread(fd, buf, 8, size - 7));
+	EXPECT_EQ(-1, check_pattern(buf, 7, 1, size - 7));
 	close(fd);
 
 	/* devdax mode finds the same at the same place */
-	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_DEVDAX));
-	fd = open(self->path, O_RDWR);
+	ASSERT_EQ(0, dax_set_mode(dev, DAX_DEVDAX));
+	fd = open(path, O_RDWR);
 	p = map_at(LEN, PROT_READ, MAP_SHARED, fd, SEAM - LEN / 2, PMD, 0);
 	ASSERT_NE(NULL, p);
-	EXPECT_EQ(-1, check_pattern(p + LEN / 2 - MB + 5, 2 * MB, 1, 0));
+	EXPECT_EQ(-1, check_pattern(p + LEN / 2 - MB + 5, 2 * MB, 1, seam));
 	munmap(p, LEN);
 	close(fd);
-	free(buf);
 }
 
 /* A buffer that is only there in part gives a short count, and then an error. */
@@ -282,18 +261,15 @@ TEST_F(binding, bad_buffer)
 
 	ASSERT_NE(MAP_FAILED, buf);
 	munmap(buf + good, 2 * MB - good);
-	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_FAMFS));
-	fd = open(self->path, O_RDWR);
-	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
+	fd = open(path, O_RDWR);
 	fill_pattern(buf, good, 2, 0);
 	EXPECT_EQ((ssize_t)good, pwrite(fd, buf, 2 * MB, 0));
-	EXPECT_EQ(-1, pwrite(fd, buf + good, PAGE, 0));
-	EXPECT_EQ(EFAULT, errno);
+	EXPECT_ERRNO(EFAULT, pwrite(fd, buf + good, PAGE, 0));
 	memset(buf, 0, good);
 	EXPECT_EQ((ssize_t)good, pread(fd, buf, 2 * MB, 0));
 	EXPECT_EQ(-1, check_pattern(buf, good, 2, 0));
-	EXPECT_EQ(-1, pread(fd, buf + good, PAGE, 0));
-	EXPECT_EQ(EFAULT, errno);
+	EXPECT_ERRNO(EFAULT, pread(fd, buf + good, PAGE, 0));
 	munmap(buf, good);
 	close(fd);
 }
@@ -301,26 +277,21 @@ TEST_F(binding, bad_buffer)
 /* Pages that have failed, and only they, cannot be read or written. */
 TEST_F(binding, failed_page)
 {
-	char *buf = malloc(4 * PAGE);
 	const off_t bad = SEAM - 2 * PAGE;
+	char buf[4 * PAGE];
 	int fd;
 
 	if (!can_poison())
 		SKIP(return, "memory failures cannot be injected");
-	ASSERT_NE(NULL, buf);
-	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_FAMFS));
-	fd = open(self->path, O_RDWR);
-	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
+	fd = open(path, O_RDWR);
 	/* of memory that no file system has, nobody can be told */
-	EXPECT_EQ(-EBUSY, dax_poison(self->dev, bad));
-	EXPECT_EQ(-1, pread(fd, buf, 1, bad + 1));
-	EXPECT_EQ(EIO, errno);
-	EXPECT_EQ(-1, pwrite(fd, buf, 1, bad + PAGE - 1));
-	EXPECT_EQ(EIO, errno);
+	EXPECT_EQ(-EBUSY, dax_poison(dev, bad));
+	EXPECT_ERRNO(EIO, pread(fd, buf, 1, bad + 1));
+	EXPECT_ERRNO(EIO, pwrite(fd, buf, 1, bad + PAGE - 1));
 	EXPECT_EQ(PAGE + 3, pread(fd, buf, 4 * PAGE, bad - PAGE - 3));
 	EXPECT_EQ(PAGE + 3, pwrite(fd, buf, 4 * PAGE, bad - PAGE - 3));
 	EXPECT_EQ(3 * PAGE, pread(fd, buf, 3 * PAGE, bad + PAGE));
-	free(buf);
 	close(fd);
 }
 
@@ -328,24 +299,18 @@ TEST_F(binding, failed_page)
 TEST_F(binding, held)
 {
 	struct server s;
-	char layout[128], c = 0;
+	char c = 0;
 	int fd, file;
 
-	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_FAMFS));
-	fd = open(self->path, O_RDWR);
-	ASSERT_LE(0, fd);
-	snprintf(layout, sizeof(layout),
-		 "dev 0 %s\nfile f 644 2M simple 0:0:2M\n", self->path);
+	ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
+	fd = open(path, O_RDWR);
 	server_start(&s, layout, NULL);
 	EXPECT_EQ(1, pwrite(fd, "x", 1, 0));
 	file = server_open(&s, "f", O_RDWR);
-	ASSERT_LE(0, file);
 	EXPECT_EQ(1, pread(file, &c, 1, 0));
 	EXPECT_EQ('x', c);
-	EXPECT_EQ(-1, pread(fd, &c, 1, 0));
-	EXPECT_EQ(EBUSY, errno);
-	EXPECT_EQ(-1, pwrite(fd, &c, 1, 0));
-	EXPECT_EQ(EBUSY, errno);
+	EXPECT_ERRNO(EBUSY, pread(fd, &c, 1, 0));
+	EXPECT_ERRNO(EBUSY, pwrite(fd, &c, 1, 0));
 	EXPECT_EQ(1, pwrite(file, "y", 1, 0));
 	close(file);
 	ASSERT_EQ(0, server_stop(&s));
@@ -355,17 +320,17 @@ TEST_F(binding, held)
 }
 
 /* Read and write without end. The child ends with 1 if an answer is wrong. */
-static pid_t child_copies(const char *path, bool write)
+static pid_t child_copies(bool write)
 {
 	size_t len = 4 * MB;
-	pid_t pid = fork();
+	pid_t pid = child_start();
 	ssize_t n;
 	char *buf;
 	int fd;
 
 	if (pid)
 		return pid;
-	alarm(280);
+	alarm(BUSY_SECONDS);
 	buf = malloc(len);
 	memset(buf, 1, len);
 	fd = open(path, O_RDWR);
@@ -380,15 +345,12 @@ static pid_t child_copies(const char *path, bool write)
 TEST_F(binding, taken_under_copies)
 {
 	struct server s;
-	char layout[128];
-	int file, i, status;
 	pid_t pids[2];
+	int file, i;
 
-	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_FAMFS));
-	snprintf(layout, sizeof(layout),
-		 "dev 0 %s\nfile f 644 8M simple 0:8M:8M\n", self->path);
+	ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
 	for (i = 0; i < 2; i++)
-		pids[i] = child_copies(self->path, i);
+		pids[i] = child_copies(i);
 	for (i = 0; i < 10; i++) {
 		server_start(&s, layout, NULL);
 		file = server_open(&s, "f", O_RDWR);
@@ -396,113 +358,79 @@ TEST_F(binding, taken_under_copies)
 		close(file);
 		EXPECT_EQ(0, server_stop(&s));
 	}
-	for (i = 0; i < 2; i++) {
-		kill(pids[i], SIGKILL);
-		ASSERT_EQ(pids[i], waitpid(pids[i], &status, 0));
-		EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	}
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(256 + SIGKILL, child_kill(pids[i]));
 }
 
 /* A write that runs can be killed, and does not keep the driver either. */
 TEST_F(binding, unbound_under_copies)
 {
-	int i, status;
 	pid_t pids[2];
+	int i;
 
+	ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
 	for (i = 0; i < 2; i++)
-		pids[i] = 0;
-	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_FAMFS));
-	for (i = 0; i < 2; i++)
-		pids[i] = child_copies(self->path, i);
+		pids[i] = child_copies(i);
 	usleep(300000);
-	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_DEVDAX));
-	for (i = 0; i < 2; i++) {
-		ASSERT_EQ(pids[i], waitpid(pids[i], &status, 0));
-		EXPECT_TRUE(WIFEXITED(status));
-	}
+	ASSERT_EQ(0, dax_set_mode(dev, DAX_DEVDAX));
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(1, child_wait(pids[i]));
 }
 
 /* Of the driver of the region: "dax0.0" of the nd bus, "hmem.1". */
-static bool region_driver(const char *dev, char *driver, char *name, size_t len)
+static bool region_driver(char *driver, char *name, size_t len)
 {
-	char path[128], real[256];
-	char *slash;
+	char real[PATH_MAX];
 
-	snprintf(path, sizeof(path), "/sys/bus/dax/devices/%s/..", dev);
-	if (!realpath(path, real))
+	if (!realpath(strf("/sys/bus/dax/devices/%s/..", dev), real))
 		return false;
-	slash = strrchr(real, '/');
-	snprintf(name, len, "%s", slash + 1);
-	strcat(real, "/driver");
-	return realpath(real, driver);
-}
-
-static int driver_attr(const char *driver, const char *attr, const char *text)
-{
-	char path[PATH_MAX + 32];
-
-	snprintf(path, sizeof(path), "%s/%s", driver, attr);
-	return write_text(path, text);
+	snprintf(name, len, "%s", strrchr(real, '/') + 1);
+	return realpath(strf("%s/driver", real), driver);
 }
 
 /*
  * The device goes away and is there again: the region of a static device, as by
  * "ndctl disable-namespace", else its driver.
  */
-static int take_away(const char *dev, bool dynamic)
+static int take_away(bool dynamic)
 {
 	char driver[PATH_MAX], name[64];
 	int err;
 
 	if (dynamic)
 		return dax_unbind(dev);
-	if (!region_driver(dev, driver, name, sizeof(name)))
+	if (!region_driver(driver, name, sizeof(name)))
 		return -ENODEV;
-	err = driver_attr(driver, "unbind", name);
+	err = write_text(strf("%s/unbind", driver), name);
 	/* by which it would be bound as soon as it is there again */
-	driver_attr("/sys/bus/dax/drivers/fsdev_dax", "remove_id", dev);
-	return err ? err : driver_attr(driver, "bind", name);
-}
-
-static bool wait_for(pid_t pid, int seconds)
-{
-	int i, status = -1;
-
-	for (i = 0; i < seconds * 100; i++) {
-		if (waitpid(pid, &status, WNOHANG) == pid)
-			return !status;
-		usleep(10000);
-	}
-	return false;
+	write_text(FSDEV "/remove_id", dev);
+	return err ?: write_text(strf("%s/bind", driver), name);
 }
 
 /* A file system that comes when the device goes does not keep it unseen. */
 TEST_F(binding, taken_while_going)
 {
 	struct server s;
-	char layout[128], c, *p;
 	int file, i;
 	pid_t pid;
+	char c, *p;
 
-	snprintf(layout, sizeof(layout),
-		 "dev 0 %s\nfile f 644 8M simple 0:0:8M\n", self->path);
 	for (i = 0; i < 10; i++) {
-		ASSERT_EQ(0, dax_set_mode(self->dev, DAX_FAMFS));
+		ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
 		server_start(&s, layout, NULL);
-		pid = fork();
+		pid = child_start();
 		if (!pid) {
 			usleep(i * 500);
-			_exit(-take_away(self->dev, variant->dynamic));
+			_exit(-take_away(variant->dynamic));
 		}
 		file = server_open(&s, "f", O_RDWR);
 		p = file < 0 ? NULL : map_fd(file);
 		if (p)
 			try_write(p, NULL);
-		EXPECT_TRUE(wait_for(pid, 30));
-		ASSERT_EQ(0, dax_set_mode(self->dev, DAX_FAMFS));
+		EXPECT_EQ(0, child_wait(pid));
+		ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
 		if (file >= 0) {
-			EXPECT_EQ(-1, pread(file, &c, 1, 0));
-			EXPECT_EQ(EIO, errno);
+			EXPECT_ERRNO(EIO, pread(file, &c, 1, 0));
 			close(file);
 		}
 		if (p) {
@@ -513,77 +441,41 @@ TEST_F(binding, taken_while_going)
 	}
 }
 
-/* Neither size, alignment nor ranges of a device change under a driver. */
-TEST_F(binding, layout_is_busy)
-{
-	static const enum dax_mode modes[] = { DAX_DEVDAX, DAX_FAMFS };
-	char path[64], range[64];
-	uint64_t pfn = dax_pfn(self->dev, 0);
-	size_t i;
-
-	if (!variant->dynamic)
-		SKIP(return, "fixed by the namespace");
-	snprintf(range, sizeof(range), "%jx-%jx", (uintmax_t)(pfn * PAGE),
-		 (uintmax_t)(pfn * PAGE + 2 * MB - 1));
-	for (i = 0; i < 2; i++) {
-		ASSERT_EQ(0, dax_set_mode(self->dev, modes[i]));
-		snprintf(path, sizeof(path), "/sys/bus/dax/devices/%s/mapping",
-			 self->dev);
-		EXPECT_EQ(-EBUSY, write_text(path, range));
-		snprintf(path, sizeof(path), "/sys/bus/dax/devices/%s/size",
-			 self->dev);
-		EXPECT_EQ(-EBUSY, write_text(path, "0"));
-		snprintf(path, sizeof(path), "/sys/bus/dax/devices/%s/align",
-			 self->dev);
-		EXPECT_EQ(-EBUSY, write_text(path, "4096"));
-	}
-	/* without a driver it is the range that is wrong */
-	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_DISABLED));
-	snprintf(path, sizeof(path), "/sys/bus/dax/devices/%s/mapping", self->dev);
-	EXPECT_EQ(-ENOMEM, write_text(path, range));
-}
-
 /* The way into famfs mode and back, step by step as the documentation has it. */
 TEST_F(binding, documented_way)
 {
-	static const char drivers[] = "/sys/bus/dax/drivers/";
-	static const char *const steps[][2] = {
-		{ "device_dax/unbind", "device_dax/remove_id" },
-		{ "fsdev_dax/new_id", NULL },
-		{ "fsdev_dax/unbind", "fsdev_dax/remove_id" },
-		{ "device_dax/new_id", NULL },
+	static const char *const steps[] = {
+		"device_dax/unbind", "device_dax/remove_id", "fsdev_dax/new_id",
+		"fsdev_dax/unbind", "fsdev_dax/remove_id", "device_dax/new_id",
 	};
-	char path[64];
-	int round, i, j;
+	unsigned int round, i;
 
-	for (round = 0; round < 2; round++)
-		for (i = 0; i < 4; i++) {
-			for (j = 0; j < 2 && steps[i][j]; j++) {
-				snprintf(path, sizeof(path), "%s%s", drivers,
-					 steps[i][j]);
-				EXPECT_EQ(0, write_text(path, self->dev)) {
-					TH_LOG("%s", path);
-				}
+	for (round = 0; round < 2; round++) {
+		for (i = 0; i < ARRAY_SIZE(steps); i++) {
+			EXPECT_EQ(0, write_text(strf("/sys/bus/dax/drivers/%s",
+						      steps[i]), dev)) {
+				TH_LOG("%s", steps[i]);
 			}
-			if (i == 1)
-				EXPECT_EQ(DAX_FAMFS, dax_get_mode(self->dev));
+			if (i == 2)
+				EXPECT_EQ(DAX_FAMFS, dax_get_mode(dev));
 		}
-	EXPECT_EQ(DAX_DEVDAX, dax_get_mode(self->dev));
+		EXPECT_EQ(DAX_DEVDAX, dax_get_mode(dev));
+	}
 }
 
 /* Opens, maps, reads and writes whatever is there, until it is killed. */
-static pid_t child_uses(const char *path)
+static pid_t child_uses(const char *name)
 {
 	static char buf[64 * KB];
-	pid_t pid = fork();
+	pid_t pid = child_start();
 	int fd;
 	char *p;
 
 	if (pid)
 		return pid;
-	alarm(280);
+	alarm(BUSY_SECONDS);
 	for (;;) {
-		fd = open(path, O_RDWR);
+		fd = open(name, O_RDWR);
 		if (fd < 0)
 			continue;
 		p = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -604,23 +496,20 @@ static pid_t child_uses(const char *path)
 
 #define NR_USERS 4
 
-static void start_users(FIXTURE_DATA(binding) *self, pid_t *pids)
+static void start_users(const char *name, pid_t *pids)
 {
 	int i;
 
 	for (i = 0; i < NR_USERS; i++)
-		pids[i] = child_uses(i % 2 ? self->path : self->node);
+		pids[i] = child_uses(i % 2 ? name : node);
 }
 
 static void stop_users(struct __test_metadata *_metadata, pid_t *pids)
 {
-	int i, status;
+	int i;
 
-	for (i = 0; i < NR_USERS; i++) {
-		kill(pids[i], SIGKILL);
-		ASSERT_EQ(pids[i], waitpid(pids[i], &status, 0));
-		EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	}
+	for (i = 0; i < NR_USERS; i++)
+		EXPECT_EQ(256 + SIGKILL, child_kill(pids[i]));
 }
 
 TEST_F(binding, modes_against_users)
@@ -630,180 +519,193 @@ TEST_F(binding, modes_against_users)
 	pid_t pids[NR_USERS];
 	int i;
 
-	start_users(self, pids);
+	start_users(path, pids);
 	for (i = 0; i < 18; i++) {
-		EXPECT_EQ(0, dax_set_mode(self->dev, modes[i % 6]));
+		EXPECT_EQ(0, dax_set_mode(dev, modes[i % 6]));
 		usleep(20000);
 	}
 	stop_users(_metadata, pids);
 }
 
-/* The whole region goes away: "ndctl disable-namespace". */
-TEST_F(binding, removal_against_users)
-{
-	pid_t pids[NR_USERS];
-	int i;
+/* --- A device whose region may be given another layout --- */
 
-	if (variant->dynamic)
-		SKIP(return, "would lose its layout");
-	start_users(self, pids);
-	for (i = 0; i < 8; i++) {
-		ASSERT_EQ(0, dax_set_mode(self->dev, i % 2 ? DAX_DEVDAX :
-							    DAX_FAMFS));
-		usleep(20000);
-		EXPECT_EQ(0, take_away(self->dev, false));
-	}
-	stop_users(_metadata, pids);
+FIXTURE(dynamic)
+{
+};
+
+FIXTURE_VARIANT(dynamic)
+{
+	const char *dev;
+};
+
+FIXTURE_VARIANT_ADD(dynamic, one_range) { .dev = DAX_BIG };
+FIXTURE_VARIANT_ADD(dynamic, two_ranges) { .dev = DAX_TWO };
+
+FIXTURE_SETUP(dynamic)
+{
+	BEGIN(variant->dev);
+	use_device(_metadata, variant->dev);
 }
 
-/* Make a device of 16 MiB in the region of @dev. Its name is @new. */
-static int make_device(const char *dev, char *new, size_t len)
+FIXTURE_TEARDOWN(dynamic)
 {
-	char path[64];
-	ssize_t n;
-	int fd, err;
+	leave_device(_metadata);
+}
 
-	snprintf(path, sizeof(path), "/sys/bus/dax/devices/%s/../dax_region/create",
-		 dev);
-	err = write_text(path, "1");
+/* Neither size, alignment nor ranges of a device change under a driver. */
+TEST_F(dynamic, layout_is_busy)
+{
+	static const enum dax_mode modes[] = { DAX_DEVDAX, DAX_FAMFS };
+	const uint64_t start = dax_pfn(dev, 0) * PAGE;
+	char range[64];
+	size_t i;
+
+	snprintf(range, sizeof(range), "%jx-%jx", (uintmax_t)start,
+		 (uintmax_t)(start + 2 * MB - 1));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, dax_set_mode(dev, modes[i]));
+		EXPECT_EQ(-EBUSY, dax_write(dev, "mapping", range));
+		EXPECT_EQ(-EBUSY, dax_write(dev, "size", "0"));
+		EXPECT_EQ(-EBUSY, dax_write(dev, "align", "4096"));
+	}
+	/* without a driver it is the range that is wrong */
+	ASSERT_EQ(0, dax_set_mode(dev, DAX_DISABLED));
+	EXPECT_EQ(-ENOMEM, dax_write(dev, "mapping", range));
+}
+
+/* Make a device of 16 MiB in the region. Its name is @new. */
+static int make_device(char new[24])
+{
+	int err = dax_write(dev, "../dax_region/create", "1");
+	FILE *f;
+
 	if (err)
 		return err;
-	fd = open(path, O_RDONLY);
-	n = read(fd, new, len - 1);
-	close(fd);
-	if (n <= 0)
+	f = fopen(strf("/sys/bus/dax/devices/%s/../dax_region/create", dev), "r");
+	if (!f || fscanf(f, "%23s", new) != 1)
 		return -ENODEV;
-	new[n] = 0;
-	new[strcspn(new, "\n")] = 0;
-	snprintf(path, sizeof(path), "/sys/bus/dax/devices/%s/size", new);
-	return write_text(path, "16777216");
+	fclose(f);
+	return dax_write(new, "size", "16777216");
 }
 
-static int delete_device(const char *dev, const char *new)
+static int delete_device(const char *new)
 {
-	char path[64];
-	int err;
-
-	err = dax_set_mode(new, DAX_DISABLED);
-	if (err)
-		return err;
-	snprintf(path, sizeof(path), "/sys/bus/dax/devices/%s/size", new);
-	err = write_text(path, "0");
-	if (err)
-		return err;
-	snprintf(path, sizeof(path), "/sys/bus/dax/devices/%s/../dax_region/delete",
-		 dev);
-	return write_text(path, new);
+	return dax_set_mode(new, DAX_DISABLED) ?:
+	       dax_write(new, "size", "0") ?:
+	       dax_write(dev, "../dax_region/delete", new);
 }
 
 /* A device is made and deleted again under its users. */
-TEST_F(binding, delete_against_users)
+TEST_F(dynamic, delete_against_users)
 {
+	char new[24], name[32];
 	pid_t pids[NR_USERS];
-	char new[24];
 	int i;
 
-	if (!variant->dynamic)
-		SKIP(return, "the region has one device");
 	for (i = 0; i < 5; i++) {
-		ASSERT_EQ(0, make_device(self->dev, new, sizeof(new)));
-		snprintf(self->path, sizeof(self->path), "/dev/%s", new);
-		start_users(self, pids);
+		ASSERT_EQ(0, make_device(new));
+		snprintf(name, sizeof(name), "/dev/%s", new);
+		start_users(name, pids);
 		EXPECT_EQ(0, dax_set_mode(new, i % 2 ? DAX_DEVDAX : DAX_FAMFS));
 		usleep(100000);
-		EXPECT_EQ(0, delete_device(self->dev, new));
+		EXPECT_EQ(0, delete_device(new));
 		stop_users(_metadata, pids);
 	}
 }
 
 /* A node can outlive its device, and is looked at by what drops caches. */
-TEST_F(binding, node_without_device)
+TEST_F(dynamic, node_without_device)
 {
-	char new[24], path[32], node[40];
-	struct stat st;
+	char new[24], old[40];
 	int fd;
 
-	if (!variant->dynamic)
-		SKIP(return, "the region has one device");
-	ASSERT_EQ(0, make_device(self->dev, new, sizeof(new)));
+	ASSERT_EQ(0, make_device(new));
 	ASSERT_EQ(0, dax_set_mode(new, DAX_DEVDAX));
-	snprintf(path, sizeof(path), "/dev/%s", new);
-	snprintf(node, sizeof(node), "%s.old", self->node);
-	ASSERT_EQ(0, stat(path, &st));
-	ASSERT_EQ(0, mknod(node, S_IFCHR | 0600, st.st_rdev));
-	devdax_works(_metadata, node);
-	fd = open(node, O_RDWR);
-	ASSERT_LE(0, fd);
-	EXPECT_EQ(0, delete_device(self->dev, new));
-	EXPECT_EQ(-1, open(node, O_RDWR));
-	EXPECT_EQ(ENXIO, errno);
+	snprintf(old, sizeof(old), "%s.old", node);
+	ASSERT_EQ(0, mknod(old, S_IFCHR | 0600, dev_of(strf("/dev/%s", new))));
+	devdax_works(_metadata, old);
+	fd = open(old, O_RDWR);
+	EXPECT_EQ(0, delete_device(new));
+	EXPECT_ERRNO(ENXIO, open(old, O_RDWR));
 	close(fd);
-	EXPECT_EQ(-1, open(node, O_RDWR));
-	EXPECT_EQ(ENXIO, errno);
+	EXPECT_ERRNO(ENXIO, open(old, O_RDWR));
 	usleep(200000);	/* after a grace period */
 	EXPECT_EQ(0, write_text("/proc/sys/vm/drop_caches", "1"));
-	EXPECT_EQ(0, unlink(node));
+	EXPECT_EQ(0, unlink(old));
+}
+
+/* --- A device whose region can go away, and come back with its layout --- */
+
+FIXTURE(region)
+{
+};
+
+FIXTURE_SETUP(region)
+{
+	BEGIN(DAX_PMEM, DAX_BIG);
+	use_device(_metadata, DAX_PMEM);
+}
+
+FIXTURE_TEARDOWN(region)
+{
+	leave_device(_metadata);
+}
+
+/* The whole region goes away: "ndctl disable-namespace". */
+TEST_F(region, removal_against_users)
+{
+	pid_t pids[NR_USERS];
+	int i;
+
+	start_users(path, pids);
+	for (i = 0; i < 8; i++) {
+		ASSERT_EQ(0, dax_set_mode(dev, i % 2 ? DAX_DEVDAX : DAX_FAMFS));
+		usleep(20000);
+		EXPECT_EQ(0, take_away(false));
+	}
+	stop_users(_metadata, pids);
 }
 
 /*
  * A removal that waits for a page of a file does not stop other devices, whose
  * attributes take the same lock.
  */
-TEST_F(binding, removal_waits_alone)
+TEST_F(region, removal_waits_alone)
 {
-	char driver[PATH_MAX], name[64], start[64], layout[128], buf[PAGE];
-	int pipes[2], file, i, status;
+	char driver[PATH_MAX], name[64];
 	pid_t remover, reader;
-	struct iovec iov;
+	int pipes[2], file;
 	struct server s;
 	char *p;
 
-	if (variant->dynamic)
-		SKIP(return, "would lose its layout");
-	ASSERT_TRUE(region_driver(self->dev, driver, name, sizeof(name)));
-	snprintf(start, sizeof(start), "/sys/bus/dax/devices/%s/mapping0/start",
-		 DAX_BIG);
-	ASSERT_EQ(0, dax_set_mode(self->dev, DAX_FAMFS));
-	snprintf(layout, sizeof(layout),
-		 "dev 0 %s\nfile f 644 8M simple 0:0:8M\n", self->path);
+	ASSERT_TRUE(region_driver(driver, name, sizeof(name)));
+	ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
 	server_start(&s, layout, NULL);
 	file = server_open(&s, "f", O_RDWR);
-	ASSERT_LE(0, file);
 	p = map_fd(file);
 	ASSERT_NE(NULL, p);
 	p[0] = 1;
-	ASSERT_EQ(0, pipe2(pipes, O_CLOEXEC));
-	iov = (struct iovec){ p, PAGE };
-	ASSERT_EQ(PAGE, vmsplice(pipes[1], &iov, 1, 0));
+	ASSERT_EQ(0, pin(pipes, p));
 
-	remover = fork();
+	remover = child_start();
 	if (!remover)
-		_exit(driver_attr(driver, "unbind", name) != 0);
+		_exit(-write_text(strf("%s/unbind", driver), name));
 	usleep(500000);
-	ASSERT_EQ(0, waitpid(remover, &status, WNOHANG));
-	reader = fork();
-	if (!reader) {
-		alarm(60);
-		read_number(start);
-		_exit(0);
-	}
-	for (i = 0; i < 100 && waitpid(reader, &status, WNOHANG) == 0; i++)
-		usleep(50000);
-	EXPECT_GT(100, i);
-	EXPECT_EQ(0, waitpid(remover, &status, WNOHANG));
+	ASSERT_TRUE(child_runs(remover));
+	reader = child_start();
+	if (!reader)
+		_exit(!dax_pfn(DAX_BIG, 0));
+	EXPECT_TRUE(child_ends(reader, 5));
+	EXPECT_TRUE(child_runs(remover));
 
-	EXPECT_EQ(PAGE, read(pipes[0], buf, PAGE));
-	ASSERT_EQ(remover, waitpid(remover, &status, 0));
-	EXPECT_EQ(0, status);
-	if (i == 100)
-		waitpid(reader, &status, 0);
+	unpin(pipes, NULL);
+	EXPECT_EQ(0, child_wait(remover));
+	EXPECT_EQ(0, child_wait(reader));
 	munmap(p, LEN);
 	close(file);
-	close(pipes[0]);
-	close(pipes[1]);
 	EXPECT_EQ(0, server_stop(&s));
-	driver_attr("/sys/bus/dax/drivers/fsdev_dax", "remove_id", self->dev);
-	EXPECT_EQ(0, driver_attr(driver, "bind", name));
+	write_text(FSDEV "/remove_id", dev);
+	EXPECT_EQ(0, write_text(strf("%s/bind", driver), name));
 }
 
 FAMFS_TEST_MAIN

@@ -1,23 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Memory that goes away under its files: unbind, removal, failure. */
-#define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
-#include <unistd.h>
 #include <linux/io_uring.h>
 
-#include "../../kselftest_harness.h"
-#include "util.h"
+#include "test.h"
 
 #ifndef BUS_MCEERR_AR
 #define BUS_MCEERR_AR 4
@@ -28,68 +18,74 @@
 /* the second range of DAX_TWO begins at 128 MiB */
 #define OFF (124 * MB)
 
+/* The device of the test, and a mount of it. */
+static const char *dev;
+static struct server server;
+static char layout[256];
+static int fd;		/* a file of LEN at OFF */
+static int other;	/* its neighbour */
+
+/* Bind, mount, open. */
+static void start(struct __test_metadata *_metadata)
+{
+	ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
+	server_start(&server, layout, NULL);
+	fd = server_must_open(&server, "f", O_RDWR);
+	other = server_must_open(&server, "other", O_RDWR);
+}
+
+static void stop(struct __test_metadata *_metadata)
+{
+	close(fd);
+	close(other);
+	EXPECT_EQ(0, server_stop(&server));
+}
+
+static void use_device(struct __test_metadata *_metadata, const char *name)
+{
+	dev = name;
+	/* forgets failed pages */
+	ASSERT_EQ(0, dax_rebind(dev));
+	snprintf(layout, sizeof(layout),
+		 "dev 0 /dev/%s\nfile f 644 8M simple 0:124M:8M\n"
+		 "file other 644 8M simple 0:140M:8M\n"
+		 "file new 644 2M simple 0:160M:2M\n", dev);
+	start(_metadata);
+}
+
 FIXTURE(device)
 {
-	struct server s;
-	char layout[256];
-	int fd;		/* a file of LEN at OFF */
-	int other;	/* its neighbour */
 };
 
 FIXTURE_VARIANT(device)
 {
 	const char *dev;
-	bool ram;	/* can become system-ram */
 };
 
-FIXTURE_VARIANT_ADD(device, dynamic) { .dev = DAX_BIG, .ram = true };
-FIXTURE_VARIANT_ADD(device, two_ranges) { .dev = DAX_TWO, .ram = true };
+FIXTURE_VARIANT_ADD(device, dynamic) { .dev = DAX_BIG };
+FIXTURE_VARIANT_ADD(device, two_ranges) { .dev = DAX_TWO };
 FIXTURE_VARIANT_ADD(device, pmem) { .dev = DAX_PMEM };
-
-/* Bind, mount, open. */
-static void start(struct __test_metadata *_metadata, FIXTURE_DATA(device) *self,
-		  const FIXTURE_VARIANT(device) *variant)
-{
-	ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
-	server_start(&self->s, self->layout, NULL);
-	self->fd = server_open(&self->s, "f", O_RDWR);
-	self->other = server_open(&self->s, "other", O_RDWR);
-	ASSERT_LE(0, self->fd);
-	ASSERT_LE(0, self->other);
-}
 
 FIXTURE_SETUP(device)
 {
 	BEGIN(variant->dev);
-	/* forgets failed pages */
-	ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_DISABLED));
-	snprintf(self->layout, sizeof(self->layout),
-		 "dev 0 /dev/%s\nfile f 644 8M simple 0:124M:8M\n"
-		 "file other 644 8M simple 0:140M:8M\n"
-		 "file new 644 2M simple 0:160M:2M\n", variant->dev);
-	start(_metadata, self, variant);
+	use_device(_metadata, variant->dev);
 }
 
 FIXTURE_TEARDOWN(device)
 {
-	close(self->fd);
-	close(self->other);
-	EXPECT_EQ(0, server_stop(&self->s));
+	stop(_metadata);
 	END();
 }
 
 /* The device is gone and comes back: everything works as on the first day. */
-static void works_again(struct __test_metadata *_metadata,
-			FIXTURE_DATA(device) *self,
-			const FIXTURE_VARIANT(device) *variant)
+static void works_again(struct __test_metadata *_metadata)
 {
 	void *p;
 
-	close(self->fd);
-	close(self->other);
-	ASSERT_EQ(0, server_stop(&self->s));
-	start(_metadata, self, variant);
-	p = map_rw(self->fd, LEN);
+	stop(_metadata);
+	start(_metadata);
+	p = map_rw(fd, LEN, 0);
 	fill_pattern(p, LEN, 9, 0);
 	EXPECT_EQ(-1, check_pattern(p, LEN, 9, 0));
 	munmap(p, LEN);
@@ -99,20 +95,20 @@ TEST_F(device, unbind_mapped)
 {
 	struct fault f;
 	char *pmd, *pte, *priv, c = 0;
-	double start;
+	double begin;
 
-	pmd = map_rw(self->fd, LEN);
-	pte = map_rw_pages(self->other, LEN);
-	priv = map_file(self->other, LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE);
-	ASSERT_TRUE(pmd && pte && priv);
+	pmd = map_rw(fd, LEN, 0);
+	pte = map_rw(other, LEN, PAGE);
+	priv = map_file(other, LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	ASSERT_NE(NULL, priv);
 	fill_pattern(pmd, LEN, 1, 0);
 	fill_pattern(pte, LEN, 2, 0);
 	priv[0] = 'a';
 	priv[PAGE]++;
 
-	start = seconds();
-	ASSERT_EQ(0, dax_unbind(variant->dev));
-	EXPECT_GT(10, seconds() - start);
+	begin = seconds();
+	ASSERT_EQ(0, dax_unbind(dev));
+	EXPECT_GT(10, seconds() - begin);
 
 	EXPECT_FALSE(try_read(pmd, &f));
 	EXPECT_EQ(BUS_ADRERR, f.code);
@@ -124,39 +120,50 @@ TEST_F(device, unbind_mapped)
 	EXPECT_TRUE(try_read(priv, NULL));
 	EXPECT_EQ('a', priv[0]);
 	EXPECT_FALSE(try_read(priv + 8 * PAGE, NULL));
-	EXPECT_ERRNO(EIO, pread(self->fd, &c, 1, 0));
-	EXPECT_ERRNO(EIO, pwrite(self->fd, &c, 1, LEN - 1));
-	EXPECT_EQ(-ENODEV, server_open(&self->s, "new", O_RDONLY));
+	EXPECT_ERRNO(EIO, pread(fd, &c, 1, 0));
+	EXPECT_ERRNO(EIO, pwrite(fd, &c, 1, LEN - 1));
+	EXPECT_EQ(-ENODEV, server_open(&server, "new", O_RDONLY));
 
 	/* the old mount does not get in the way of the memory */
-	ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
+	ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
 	EXPECT_FALSE(try_read(pmd, NULL));
-	EXPECT_EQ(-1, pread(self->fd, &c, 1, 0));
+	EXPECT_EQ(-1, pread(fd, &c, 1, 0));
 	EXPECT_EQ(0, munmap(pmd, LEN));
 	EXPECT_EQ(0, munmap(pte, LEN));
 	EXPECT_EQ(0, munmap(priv, LEN));
-	works_again(_metadata, self, variant);
+	works_again(_metadata);
 }
 
+/* Famfs mode and devdax mode find what the other one has left. */
 TEST_F(device, content_survives)
 {
-	char *p = map_rw(self->fd, LEN);
+	int raw, i;
+	char *p;
 
-	fill_pattern(p, LEN, 3, 0);
-	ASSERT_EQ(0, dax_unbind(variant->dev));
-	munmap(p, LEN);
-	close(self->fd);
-	close(self->other);
-	ASSERT_EQ(0, server_stop(&self->s));
-	start(_metadata, self, variant);
-	p = map_file(self->fd, LEN, PROT_READ, MAP_SHARED);
-	ASSERT_NE(NULL, p);
-	EXPECT_EQ(-1, check_pattern(p, LEN, 3, 0));
-	munmap(p, LEN);
+	for (i = 0; i < 3; i++) {
+		p = map_rw(fd, LEN, 0);
+		if (i)
+			EXPECT_EQ(-1, check_pattern(p, LEN, 100 + i, 0));
+		fill_pattern(p, LEN, i, 0);
+		ASSERT_EQ(0, dax_unbind(dev));
+		munmap(p, LEN);
+		stop(_metadata);
+
+		ASSERT_EQ(0, dax_set_mode(dev, DAX_DEVDAX));
+		raw = dax_open(dev, O_RDWR);
+		p = map_at(LEN, PROT_READ | PROT_WRITE, MAP_SHARED, raw, OFF,
+			   PMD, 0);
+		ASSERT_NE(NULL, p);
+		EXPECT_EQ(-1, check_pattern(p, LEN, i, 0));
+		fill_pattern(p, LEN, 101 + i, 0);
+		munmap(p, LEN);
+		close(raw);
+		start(_metadata);
+	}
 }
 
 /* Each child works until the device is gone, and says with 0 that it is. */
-static pid_t child_reads(int fd)
+static pid_t child_reads(int file)
 {
 	static char buf[64 * KB];
 	pid_t pid = child_start();
@@ -164,12 +171,12 @@ static pid_t child_reads(int fd)
 
 	if (pid)
 		return pid;
-	while (pread(fd, buf, sizeof(buf), off) == sizeof(buf))
+	while (pread(file, buf, sizeof(buf), off) == sizeof(buf))
 		off = (off + sizeof(buf)) % LEN;
 	_exit(errno != EIO);
 }
 
-static pid_t child_faults(int fd, size_t skew, bool write)
+static pid_t child_faults(int file, size_t skew, bool write)
 {
 	volatile char *p;
 	pid_t pid = child_start();
@@ -177,7 +184,7 @@ static pid_t child_faults(int fd, size_t skew, bool write)
 
 	if (pid)
 		return pid;
-	p = map_at(LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0, PMD, skew);
+	p = map_rw(file, LEN, skew);
 	while (write ? try_write(p + off, NULL) : try_read(p + off, NULL)) {
 		off = (off + 17 * PAGE) % LEN;
 		if (off < 17 * PAGE)
@@ -189,88 +196,73 @@ static pid_t child_faults(int fd, size_t skew, bool write)
 TEST_F(device, unbind_busy)
 {
 	pid_t pids[6];
-	double start;
+	double begin;
 	int i;
 
-	pids[0] = child_reads(self->fd);
-	pids[1] = child_reads(self->other);
-	pids[2] = child_faults(self->fd, 0, true);
-	pids[3] = child_faults(self->fd, PAGE, false);
-	pids[4] = child_faults(self->other, 0, false);
-	pids[5] = child_faults(self->other, PAGE, true);
+	pids[0] = child_reads(fd);
+	pids[1] = child_reads(other);
+	pids[2] = child_faults(fd, 0, true);
+	pids[3] = child_faults(fd, PAGE, false);
+	pids[4] = child_faults(other, 0, false);
+	pids[5] = child_faults(other, PAGE, true);
 	usleep(500000);
-	start = seconds();
-	EXPECT_EQ(0, dax_unbind(variant->dev));
-	EXPECT_GT(20, seconds() - start);
+	begin = seconds();
+	EXPECT_EQ(0, dax_unbind(dev));
+	EXPECT_GT(20, seconds() - begin);
 	for (i = 0; i < 6; i++) {
 		EXPECT_EQ(0, child_wait(pids[i])) {
 			TH_LOG("child %d", i);
 		}
 	}
-	works_again(_metadata, self, variant);
+	works_again(_metadata);
 }
 
 /* While pages are pinned the unbind waits, and then it completes. */
-static void unbind_pinned(struct __test_metadata *_metadata,
-			  FIXTURE_DATA(device) *self,
-			  const FIXTURE_VARIANT(device) *variant, size_t skew)
+static void unbind_pinned(struct __test_metadata *_metadata, size_t skew)
 {
-	struct iovec iov;
-	char buf[PAGE];
+	char buf[PAGE], *p;
 	int pipes[2];
 	pid_t pid;
-	char *p;
 
-	ASSERT_EQ(0, pipe(pipes));
-	p = map_at(LEN, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, 0, PMD,
-		   skew);
-	ASSERT_NE(NULL, p);
+	p = map_rw(fd, LEN, skew);
 	fill_pattern(p, LEN, 4, 0);
-	/* the pipe has the pages themselves */
-	iov = (struct iovec){ p + 3 * MB, PAGE };
-	ASSERT_EQ(PAGE, vmsplice(pipes[1], &iov, 1, 0));
+	ASSERT_EQ(0, pin(pipes, p + 3 * MB));
 
-	pid = child_unbinds(variant->dev);
+	pid = child_unbinds(dev);
 	usleep(1500000);
 	ASSERT_TRUE(child_runs(pid));
 	/* the mapping is gone already, the memory is not */
 	EXPECT_FALSE(try_read(p, NULL));
-	ASSERT_EQ(PAGE, read(pipes[0], buf, PAGE));
+	unpin(pipes, buf);
 	EXPECT_EQ(-1, check_pattern(buf, PAGE, 4, 3 * MB));
 	EXPECT_EQ(0, child_wait(pid));
-	EXPECT_EQ(DAX_DISABLED, dax_get_mode(variant->dev));
+	EXPECT_EQ(DAX_DISABLED, dax_get_mode(dev));
 	munmap(p, LEN);
-	close(pipes[0]);
-	close(pipes[1]);
-	works_again(_metadata, self, variant);
+	works_again(_metadata);
 }
 
 TEST_F(device, unbind_pinned_pmd)
 {
-	unbind_pinned(_metadata, self, variant, 0);
+	unbind_pinned(_metadata, 0);
 }
 
 TEST_F(device, unbind_pinned_pte)
 {
-	unbind_pinned(_metadata, self, variant, PAGE);
+	unbind_pinned(_metadata, PAGE);
 }
 
 /* Who pins the pages is killed: that ends the pins, and the unbind. */
 TEST_F(device, unbind_pinned_by_the_dead)
 {
-	struct iovec iov;
-	int pipes[2];
 	pid_t pinner, pid;
+	int pipes[2];
 	char *p;
 
 	pinner = child_start();
 	if (!pinner) {
-		if (pipe(pipes))
-			_exit(1);
-		p = map_rw(self->fd, LEN);
+		p = map_rw(fd, LEN, 0);
 		p[0] = 1;
-		iov = (struct iovec){ p, PAGE };
-		if (vmsplice(pipes[1], &iov, 1, 0) != (ssize_t)PAGE)
+		if (pin(pipes, p))
 			_exit(1);
 		usleep(1000000);
 		/* faults, while the unbind waits, do not block */
@@ -278,34 +270,12 @@ TEST_F(device, unbind_pinned_by_the_dead)
 			try_read(p + MB, NULL);
 	}
 	usleep(300000);
-	pid = child_unbinds(variant->dev);
+	pid = child_unbinds(dev);
 	usleep(1500000);
 	ASSERT_TRUE(child_runs(pid));
-	kill(pinner, SIGKILL);
-	EXPECT_EQ(256 + SIGKILL, child_wait(pinner));
+	EXPECT_EQ(256 + SIGKILL, child_kill(pinner));
 	EXPECT_EQ(0, child_wait(pid));
-	works_again(_metadata, self, variant);
-}
-
-/* The memory becomes RAM and comes back, while an old mapping is around. */
-TEST_F(device, unbind_to_ram_and_back)
-{
-	char *p;
-	int i;
-
-	if (!variant->ram)
-		SKIP(return, "not in a node");
-	p = map_rw(self->fd, LEN);
-	fill_pattern(p, LEN, 5, 0);
-	for (i = 0; i < 2; i++) {
-		ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_RAM));
-		EXPECT_FALSE(try_read(p, NULL));
-		ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_DEVDAX));
-		ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
-		EXPECT_FALSE(try_read(p + PAGE, NULL));
-	}
-	munmap(p, LEN);
-	works_again(_metadata, self, variant);
+	works_again(_metadata);
 }
 
 /* The last reference on a file goes away during and after the removal. */
@@ -316,16 +286,14 @@ TEST_F(device, unbind_and_close)
 	char *p;
 
 	for (i = 0; i < 5; i++) {
-		p = map_rw(self->fd, LEN);
+		p = map_rw(fd, LEN, 0);
 		fill_pattern(p, LEN, 6, 0);
-		pid = child_unbinds(variant->dev);
+		pid = child_unbinds(dev);
 		usleep(i * 3000);
 		munmap(p, LEN);
-		close(self->fd);
-		close(self->other);
-		EXPECT_EQ(0, server_stop(&self->s));
+		stop(_metadata);
 		EXPECT_EQ(0, child_wait(pid));
-		start(_metadata, self, variant);
+		start(_metadata);
 	}
 }
 
@@ -352,7 +320,7 @@ static pid_t child_hogs(int cpu)
 		;
 }
 
-static pid_t child_unmounts(const struct server *s)
+static pid_t child_unmounts(void)
 {
 	pid_t pid = child_start();
 
@@ -360,10 +328,10 @@ static pid_t child_unmounts(const struct server *s)
 		return pid;
 	close_range(3, ~0U, 0);
 	pin_to_cpu(0);
-	_exit(umount2(s->mnt, 0) ? errno : 0);
+	_exit(umount2(server.mnt, 0) ? errno : 0);
 }
 
-static pid_t child_unbinds_on(int cpu, const char *dev)
+static pid_t child_unbinds_on(int cpu)
 {
 	pid_t pid;
 
@@ -379,34 +347,29 @@ static pid_t child_unbinds_on(int cpu, const char *dev)
  * not go on when the page is free, since its CPU is busy.
  */
 static void unbind_and_unmount(struct __test_metadata *_metadata,
-			       FIXTURE_DATA(device) *self,
-			       const FIXTURE_VARIANT(device) *variant,
 			       bool unbind_first)
 {
 	pid_t unbinder, unmounter, hog;
-	struct iovec iov;
 	int pipes[2];
-	char buf[PAGE], *p;
+	char *p;
 
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		SKIP(return, "one CPU");
-	ASSERT_EQ(0, pipe(pipes));
-	p = map_rw(self->fd, LEN);
+	p = map_rw(fd, LEN, 0);
 	fill_pattern(p, PAGE, 4, 0);
-	iov = (struct iovec){ p, PAGE };
-	ASSERT_EQ(PAGE, vmsplice(pipes[1], &iov, 1, 0));
+	ASSERT_EQ(0, pin(pipes, p));
 	munmap(p, LEN);
-	close(self->fd);
-	close(self->other);
+	close(fd);
+	close(other);
 
 	if (unbind_first) {
-		unbinder = child_unbinds_on(1, variant->dev);
+		unbinder = child_unbinds_on(1);
 		usleep(500000);
 	}
-	unmounter = child_unmounts(&self->s);
+	unmounter = child_unmounts();
 	usleep(500000);
 	if (!unbind_first) {
-		unbinder = child_unbinds_on(1, variant->dev);
+		unbinder = child_unbinds_on(1);
 		usleep(500000);
 	}
 	ASSERT_TRUE(child_runs(unmounter));
@@ -414,33 +377,30 @@ static void unbind_and_unmount(struct __test_metadata *_metadata,
 
 	hog = child_hogs(1);
 	usleep(100000);
-	ASSERT_EQ(PAGE, read(pipes[0], buf, PAGE));
+	unpin(pipes, NULL);
 	usleep(300000);
 	EXPECT_TRUE(child_runs(unmounter)) {
 		TH_LOG("unmounted under the notification");
 	}
-	kill(hog, SIGKILL);
-	EXPECT_EQ(256 + SIGKILL, child_wait(hog));
+	EXPECT_EQ(256 + SIGKILL, child_kill(hog));
 	EXPECT_EQ(0, child_wait(unbinder));
 	EXPECT_EQ(0, child_wait(unmounter));
-	close(pipes[0]);
-	close(pipes[1]);
 
 	/* for the teardown */
-	waitpid(self->s.pid, NULL, 0);
-	start(_metadata, self, variant);
+	waitpid(server.pid, NULL, 0);
+	start(_metadata);
 }
 
 /* The notification uses the file, and the eviction waits until it does not. */
 TEST_F(device, unbind_and_unmount)
 {
-	unbind_and_unmount(_metadata, self, variant, true);
+	unbind_and_unmount(_metadata, true);
 }
 
 /* The notification waits for the eviction; the end of the hold, for it. */
 TEST_F(device, unmount_and_unbind)
 {
-	unbind_and_unmount(_metadata, self, variant, false);
+	unbind_and_unmount(_metadata, false);
 }
 
 /*
@@ -459,9 +419,7 @@ TEST_F(device, registered_buffer_is_refused)
 		SKIP(return, "no io_uring");
 	ASSERT_LE(0, ring);
 	for (i = 0; i < ARRAY_SIZE(skew); i++) {
-		iov.iov_base = map_at(LEN, PROT_READ | PROT_WRITE, MAP_SHARED,
-				      self->fd, 0, PMD, skew[i]);
-		ASSERT_NE(NULL, iov.iov_base);
+		iov.iov_base = map_rw(fd, LEN, skew[i]);
 		fill_pattern(iov.iov_base, LEN, 4, 0);
 		EXPECT_ERRNO(EOPNOTSUPP,
 			     syscall(SYS_io_uring_register, ring,
@@ -469,7 +427,7 @@ TEST_F(device, registered_buffer_is_refused)
 		munmap(iov.iov_base, LEN);
 	}
 	close(ring);
-	EXPECT_EQ(0, dax_unbind(variant->dev));
+	EXPECT_EQ(0, dax_unbind(dev));
 }
 
 static volatile struct fault async;
@@ -495,8 +453,8 @@ static bool expect_async(void)
 }
 
 /* Everything of the file but one page can be used. */
-static void only_page_failed(struct __test_metadata *_metadata,
-			     FIXTURE_DATA(device) *self, char *p, size_t bad)
+static void only_page_failed(struct __test_metadata *_metadata, char *p,
+			     size_t bad)
 {
 	struct fault f;
 	char buf[2 * PAGE];
@@ -509,69 +467,62 @@ static void only_page_failed(struct __test_metadata *_metadata,
 	for (off = 0; off < LEN; off += PAGE)
 		if (off != bad)
 			ASSERT_EQ(pattern(7, off), (uint8_t)p[off]);
-	EXPECT_ERRNO(EIO, pread(self->fd, buf, 1, bad));
-	EXPECT_ERRNO(EIO, pwrite(self->fd, buf, 1, bad + PAGE - 1));
+	EXPECT_ERRNO(EIO, pread(fd, buf, 1, bad));
+	EXPECT_ERRNO(EIO, pwrite(fd, buf, 1, bad + PAGE - 1));
 	/* up to it, and from behind it */
-	EXPECT_EQ(PAGE, pread(self->fd, buf, 2 * PAGE, bad - PAGE));
-	EXPECT_EQ(2 * PAGE, pread(self->fd, buf, 2 * PAGE, bad + PAGE));
-	EXPECT_EQ(2 * PAGE, pwrite(self->fd, buf, 2 * PAGE, bad + PAGE));
-	EXPECT_EQ(2 * PAGE, pread(self->other, buf, 2 * PAGE, 0));
+	EXPECT_EQ(PAGE, pread(fd, buf, 2 * PAGE, bad - PAGE));
+	EXPECT_EQ(2 * PAGE, pread(fd, buf, 2 * PAGE, bad + PAGE));
+	EXPECT_EQ(2 * PAGE, pwrite(fd, buf, 2 * PAGE, bad + PAGE));
+	EXPECT_EQ(2 * PAGE, pread(other, buf, 2 * PAGE, 0));
 }
 
-static void memory_failure(struct __test_metadata *_metadata,
-			   FIXTURE_DATA(device) *self,
-			   const FIXTURE_VARIANT(device) *variant, size_t skew,
+static void memory_failure(struct __test_metadata *_metadata, size_t skew,
 			   size_t bad)
 {
-	char *p, *q;
-	int fd;
+	char *p = map_rw(fd, LEN, skew), *q = map_rw(other, LEN, 0);
+	int new;
 
-	p = map_at(LEN, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, 0, PMD,
-		   skew);
-	q = map_rw(self->other, LEN);
-	ASSERT_TRUE(p && q);
 	fill_pattern(p, LEN, 7, 0);
 	fill_pattern(q, LEN, 8, 0);
 	if (!expect_async())
 		SKIP(return, "no injection of memory failure");
-	ASSERT_EQ(0, dax_poison(variant->dev, OFF + bad));
+	ASSERT_EQ(0, dax_poison(dev, OFF + bad));
 	EXPECT_EQ(SIGBUS, async.signo);
 	EXPECT_LE(BUS_MCEERR_AR, async.code);
 	EXPECT_EQ(p + bad, (char *)async.addr);
 
-	only_page_failed(_metadata, self, p, bad);
+	only_page_failed(_metadata, p, bad);
 	EXPECT_EQ(-1, check_pattern(q, LEN, 8, 0));
-	fd = server_open(&self->s, "new", O_RDWR);
-	ASSERT_LE(0, fd);
-	EXPECT_EQ(1, pwrite(fd, "x", 1, 0));
-	close(fd);
+	new = server_open(&server, "new", O_RDWR);
+	EXPECT_EQ(1, pwrite(new, "x", 1, 0));
+	close(new);
 	/* a new mapping finds the same */
 	munmap(p, LEN);
-	p = map_rw(self->fd, LEN);
+	p = map_rw(fd, LEN, 0);
 	EXPECT_FALSE(try_read(p + bad, NULL));
 	EXPECT_TRUE(try_write(p + bad + PAGE, NULL));
 	EXPECT_TRUE(try_write(p + (bad + 4 * MB) % LEN, NULL));
 	munmap(p, LEN);
 	munmap(q, LEN);
 	/* the record goes with the binding */
-	ASSERT_EQ(0, dax_unbind(variant->dev));
-	works_again(_metadata, self, variant);
+	ASSERT_EQ(0, dax_unbind(dev));
+	works_again(_metadata);
 }
 
 TEST_F(device, memory_failure_pte)
 {
-	memory_failure(_metadata, self, variant, PAGE, MB + 3 * PAGE);
+	memory_failure(_metadata, PAGE, MB + 3 * PAGE);
 }
 
 TEST_F(device, memory_failure_pmd)
 {
-	memory_failure(_metadata, self, variant, 0, 3 * MB + 7 * PAGE);
+	memory_failure(_metadata, 0, 3 * MB + 7 * PAGE);
 }
 
 /* In the second range of DAX_TWO: offsets count over all ranges. */
 TEST_F(device, memory_failure_behind)
 {
-	memory_failure(_metadata, self, variant, 0, 5 * MB);
+	memory_failure(_metadata, 0, 5 * MB);
 }
 
 TEST_F(device, memory_failure_unmapped)
@@ -580,46 +531,51 @@ TEST_F(device, memory_failure_unmapped)
 
 	if (!expect_async())
 		SKIP(return, "no injection of memory failure");
-	ASSERT_EQ(0, dax_poison(variant->dev, OFF + MB));
+	ASSERT_EQ(0, dax_poison(dev, OFF + MB));
 	EXPECT_EQ(0, async.signo);
-	EXPECT_ERRNO(EIO, pread(self->fd, buf, 8, MB));
-	EXPECT_EQ(8, pread(self->fd, buf, 8, MB + PAGE));
+	EXPECT_ERRNO(EIO, pread(fd, buf, 8, MB));
+	EXPECT_EQ(8, pread(fd, buf, 8, MB + PAGE));
 	/* of no file at all */
-	ASSERT_EQ(0, dax_poison(variant->dev, 64 * MB));
-	EXPECT_EQ(8, pread(self->fd, buf, 8, MB + PAGE));
-	ASSERT_EQ(0, dax_unbind(variant->dev));
-	works_again(_metadata, self, variant);
+	ASSERT_EQ(0, dax_poison(dev, 64 * MB));
+	EXPECT_EQ(8, pread(fd, buf, 8, MB + PAGE));
+	ASSERT_EQ(0, dax_unbind(dev));
+	works_again(_metadata);
+}
+
+/* Let 100 pages fail, each @step behind the one before. */
+static pid_t child_poisons(uint64_t off, int step)
+{
+	char script[256];
+
+	snprintf(script, sizeof(script), "i=0; while [ $i -lt 100 ]; do "
+		 "echo $(($1 + i * %d)) > /sys/kernel/debug/hwpoison/corrupt-pfn;"
+		 "i=$((i + 1)); done 2> /dev/null; exit 0", step);
+	return child_shell(script, strf("%ju", (uintmax_t)dax_pfn(dev, off)));
 }
 
 /* Failures while the file system is being unmounted. */
 TEST_F(device, memory_failure_and_unmount)
 {
-	char pfn[32], *p;
-	int i;
 	pid_t pid;
+	char *p;
+	int i;
 
 	if (!can_poison())
 		SKIP(return, "no injection of memory failure");
 	for (i = 0; i < 5; i++) {
-		p = map_rw(self->fd, LEN);
+		p = map_rw(fd, LEN, 0);
 		/* not where memory has failed in the last round */
 		fill_pattern(p + i * 100 * PAGE, PAGE, 7, 0);
 		munmap(p, LEN);
-		snprintf(pfn, sizeof(pfn), "%ju", (uintmax_t)
-			 dax_pfn(variant->dev, OFF + i * 100 * PAGE));
-		pid = child_shell("i=0; while [ $i -lt 100 ]; do "
-				  "echo $(($1 + i)) > /sys/kernel/debug/hwpoison/corrupt-pfn;"
-				  "i=$((i + 1)); done 2> /dev/null; exit 0", pfn);
-		close(self->fd);
-		close(self->other);
-		EXPECT_EQ(0, server_stop(&self->s));
-		start(_metadata, self, variant);
+		pid = child_poisons(OFF + i * 100 * PAGE, 1);
+		stop(_metadata);
+		start(_metadata);
 		EXPECT_EQ(0, child_wait(pid));
 		/* all rounds together say more than the log holds */
 		EXPECT_EQ(0, log_problems());
 	}
-	ASSERT_EQ(0, dax_unbind(variant->dev));
-	works_again(_metadata, self, variant);
+	ASSERT_EQ(0, dax_unbind(dev));
+	works_again(_metadata);
 }
 
 /*
@@ -628,115 +584,65 @@ TEST_F(device, memory_failure_and_unmount)
  */
 TEST_F(device, memory_failure_and_unbind)
 {
-	char pfn[32];
-	int i;
 	pid_t pid;
+	int i;
 
 	if (!can_poison())
 		SKIP(return, "no injection of memory failure");
-	snprintf(pfn, sizeof(pfn), "%ju",
-		 (uintmax_t)dax_pfn(variant->dev, OFF + LEN));
 	for (i = 0; i < 20; i++) {
-		pid = child_shell("i=0; while [ $i -lt 100 ]; do "
-				  "echo $(($1 + i * 7)) > /sys/kernel/debug/hwpoison/corrupt-pfn;"
-				  "i=$((i + 1)); done 2> /dev/null; exit 0", pfn);
+		pid = child_poisons(OFF + LEN, 7);
 		usleep(i * 2000);
-		ASSERT_EQ(0, dax_unbind(variant->dev));
+		ASSERT_EQ(0, dax_unbind(dev));
 		/* pages of a device that is being bound cannot fail yet */
 		EXPECT_EQ(0, child_wait(pid));
 		EXPECT_EQ(0, log_problems());
-		ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
+		ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
 	}
-	works_again(_metadata, self, variant);
+	works_again(_metadata);
 }
 
-/* --- Mounts on a device that changes its mode --- */
+/* --- Devices in a node that they can become memory of --- */
 
-FIXTURE(mode)
+FIXTURE(ram)
 {
-	char layout[128];
-	struct server s;
 };
 
-FIXTURE_VARIANT(mode)
+FIXTURE_VARIANT(ram)
 {
 	const char *dev;
 };
 
-FIXTURE_VARIANT_ADD(mode, dynamic) { .dev = DAX_BIG };
-FIXTURE_VARIANT_ADD(mode, two_ranges) { .dev = DAX_TWO };
-FIXTURE_VARIANT_ADD(mode, pmem) { .dev = DAX_PMEM };
+FIXTURE_VARIANT_ADD(ram, dynamic) { .dev = DAX_BIG };
+FIXTURE_VARIANT_ADD(ram, two_ranges) { .dev = DAX_TWO };
 
-FIXTURE_SETUP(mode)
+FIXTURE_SETUP(ram)
 {
 	BEGIN(variant->dev);
-	snprintf(self->layout, sizeof(self->layout),
-		 "dev 0 /dev/%s\nfile f 644 8M simple 0:0:8M\n", variant->dev);
-	server_start(&self->s, self->layout, NULL);
+	use_device(_metadata, variant->dev);
 }
 
-FIXTURE_TEARDOWN(mode)
+FIXTURE_TEARDOWN(ram)
 {
-	EXPECT_EQ(0, server_stop(&self->s));
+	stop(_metadata);
 	END();
 }
 
-TEST_F(mode, content_is_kept)
+/* The memory becomes RAM and comes back, while an old mapping is around. */
+TEST_F(ram, unbind_to_ram_and_back)
 {
-	char *p;
-	int fd, i;
+	char *p = map_rw(fd, LEN, 0);
+	int i;
 
-	for (i = 0; i < 3; i++) {
-		ASSERT_EQ(0, server_stop(&self->s));
-		ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_DEVDAX));
-		fd = dax_open(variant->dev, O_RDWR);
-		p = map_rw(fd, LEN);
-		if (i)
-			EXPECT_EQ(-1, check_pattern(p, LEN, 100 + i, 0));
-		fill_pattern(p, LEN, i, 0);
-		munmap(p, LEN);
-		close(fd);
-
-		ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
-		server_start(&self->s, self->layout, NULL);
-		fd = server_open(&self->s, "f", O_RDWR);
-		ASSERT_LE(0, fd);
-		p = map_rw(fd, LEN);
-		EXPECT_EQ(-1, check_pattern(p, LEN, i, 0));
-		fill_pattern(p, LEN, 101 + i, 0);
-		munmap(p, LEN);
-		close(fd);
+	fill_pattern(p, LEN, 5, 0);
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, dax_set_mode(dev, DAX_RAM));
+		EXPECT_FALSE(try_read(p, NULL));
+		ASSERT_EQ(0, dax_set_mode(dev, DAX_DEVDAX));
+		ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
+		EXPECT_FALSE(try_read(p + PAGE, NULL));
 	}
-}
-
-TEST_F(mode, held_by_one_mount)
-{
-	struct server other;
-	int fd;
-
-	server_start(&other, self->layout, NULL);
-	fd = server_open(&other, "f", O_RDONLY);
-	ASSERT_LE(0, fd);
-	close(fd);
-	EXPECT_EQ(-EBUSY, server_open(&self->s, "f", O_RDONLY));
-	ASSERT_EQ(0, server_stop(&other));
-	/* the next open tries again */
-	fd = server_open(&self->s, "f", O_RDONLY);
-	ASSERT_LE(0, fd);
-	close(fd);
-}
-
-/* A device that is not in famfs mode is not taken, and says why. */
-TEST_F(mode, wrong_mode)
-{
-	int fd;
-
-	ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_DEVDAX));
-	EXPECT_EQ(-EOPNOTSUPP, server_open(&self->s, "f", O_RDONLY));
-	ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
-	fd = server_open(&self->s, "f", O_RDONLY);
-	ASSERT_LE(0, fd);
-	close(fd);
+	munmap(p, LEN);
+	works_again(_metadata);
 }
 
 FAMFS_TEST_MAIN

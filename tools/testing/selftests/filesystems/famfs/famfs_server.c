@@ -2,20 +2,16 @@
 /*
  * A small famfs server on stock libfuse 3, for tests and demonstration.
  *
- *   famfs_server [-n] [-f] [-o] LAYOUT MOUNTPOINT STATS
+ *   famfs_server [-n] LAYOUT MOUNTPOINT STATS
  *
  * LAYOUT describes the tree, see layout.h; SIGHUP reads it again. STATS is a
  * file of 64-bit counters: requests received, by opcode. -n answers OPEN with
- * ENOSYS, so that there is no further OPEN. -f registers the devices by
- * descriptor (FUSE_DEV_IOC_DAXDEV_OPEN), so that there is no GET_DAXDEV. -o is
- * for servers that are older than FUSE_DAX_FMAP: it takes the old flag, and does
- * not say how long maps are.
+ * ENOSYS, so that there is no further OPEN.
  *
  * libfuse knows neither FUSE_GET_FMAP nor FUSE_GET_DAXDEV. The server has a
  * receive loop of its own, answers these two and passes everything else on. The
  * INIT flag gets into the reply in the custom write function of the session.
  */
-#define _GNU_SOURCE
 #define FUSE_USE_VERSION 314
 #include <err.h>
 #include <errno.h>
@@ -25,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -43,7 +38,7 @@ static const char *layout_path;
 static volatile uint64_t *stats;
 static volatile sig_atomic_t reload;
 static uint64_t init_unique;
-static bool no_open, old;
+static bool no_open;
 
 static struct layout_node *node_of(fuse_ino_t ino)
 {
@@ -61,11 +56,6 @@ static void fill_stat(const struct layout_node *node, fuse_ino_t ino,
 	st->st_size = node->size;
 	st->st_blocks = node->size / 512;
 	st->st_blksize = 4096;
-	st->st_uid = node->uid;
-	st->st_gid = node->gid;
-	st->st_mtim = node->mtime;
-	st->st_ctim = node->mtime;
-	st->st_atim = node->mtime;
 }
 
 static void srv_init(void *data, struct fuse_conn_info *conn)
@@ -90,7 +80,8 @@ static void srv_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	fuse_reply_entry(req, &e);
 }
 
-static void reply_attr(fuse_req_t req, fuse_ino_t ino)
+static void srv_getattr(fuse_req_t req, fuse_ino_t ino,
+			struct fuse_file_info *fi)
 {
 	struct layout_node *node = node_of(ino);
 	struct stat st;
@@ -101,32 +92,6 @@ static void reply_attr(fuse_req_t req, fuse_ino_t ino)
 	}
 	fill_stat(node, ino, &st);
 	fuse_reply_attr(req, &st, CACHE_SECONDS);
-}
-
-static void srv_getattr(fuse_req_t req, fuse_ino_t ino,
-			struct fuse_file_info *fi)
-{
-	reply_attr(req, ino);
-}
-
-static void srv_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
-			int to_set, struct fuse_file_info *fi)
-{
-	struct layout_node *node = node_of(ino);
-
-	if (!node || to_set & FUSE_SET_ATTR_SIZE) {
-		fuse_reply_err(req, node ? EINVAL : ENOENT);
-		return;
-	}
-	if (to_set & FUSE_SET_ATTR_MODE)
-		node->mode = (node->mode & S_IFMT) | (attr->st_mode & 07777);
-	if (to_set & FUSE_SET_ATTR_UID)
-		node->uid = attr->st_uid;
-	if (to_set & FUSE_SET_ATTR_GID)
-		node->gid = attr->st_gid;
-	if (to_set & FUSE_SET_ATTR_MTIME)
-		node->mtime = attr->st_mtim;
-	reply_attr(req, ino);
 }
 
 static void srv_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -167,25 +132,12 @@ static void srv_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	free(buf);
 }
 
-static void srv_statfs(fuse_req_t req, fuse_ino_t ino)
-{
-	struct statvfs st = {
-		.f_bsize = 4096,
-		.f_namemax = 255,
-		.f_files = layout->nr_nodes,
-	};
-
-	fuse_reply_statfs(req, &st);
-}
-
 static const struct fuse_lowlevel_ops ops = {
 	.init = srv_init,
 	.lookup = srv_lookup,
 	.getattr = srv_getattr,
-	.setattr = srv_setattr,
 	.open = srv_open,
 	.readdir = srv_readdir,
-	.statfs = srv_statfs,
 };
 
 static ssize_t io_read(int fd, void *buf, size_t len, void *data)
@@ -206,7 +158,7 @@ static ssize_t io_writev(int fd, struct iovec *iov, int count, void *data)
 	memcpy(&out, iov[1].iov_base, iov[1].iov_len < sizeof(out) ?
 				      iov[1].iov_len : sizeof(out));
 	out.flags |= FUSE_INIT_EXT;
-	out.flags2 |= (old ? FUSE_DAX_FMAP_OLD : FUSE_DAX_FMAP) >> 32;
+	out.flags2 |= FUSE_DAX_FMAP >> 32;
 	init[0] = iov[0];
 	init[1] = (struct iovec){ &out, sizeof(out) };
 	((struct fuse_out_header *)init[0].iov_base)->len =
@@ -247,10 +199,9 @@ static void reply_fmap(int fd, const struct fuse_in_header *ih)
 		return;
 	}
 	h = node->fmap;
-	h->fmap_size = old ? 0 : node->fmap_len;
+	h->fmap_size = node->fmap_len;
 	/* the header alone makes the kernel ask again, for all of it */
-	if (!old && ih->len >= sizeof(*ih) + sizeof(*in) &&
-	    in->size < node->fmap_len)
+	if (ih->len >= sizeof(*ih) + sizeof(*in) && in->size < node->fmap_len)
 		reply(fd, ih, 0, h, sizeof(*h));
 	else
 		reply(fd, ih, 0, h, node->fmap_len);
@@ -268,24 +219,9 @@ static void reply_daxdev(int fd, const struct fuse_in_header *ih)
 	reply(fd, ih, 0, &out, sizeof(out));
 }
 
-static void register_devs(int fd)
-{
-	struct fuse_daxdev_map map = {};
-
-	for (map.daxdev_index = 0; map.daxdev_index < LAYOUT_MAX_DEVS; map.daxdev_index++) {
-		if (!layout->devs[map.daxdev_index])
-			continue;
-		map.fd = open(layout->devs[map.daxdev_index], O_RDWR | O_CLOEXEC);
-		if (map.fd < 0 || ioctl(fd, FUSE_DEV_IOC_DAXDEV_OPEN, &map))
-			err(2, "%s", layout->devs[map.daxdev_index]);
-		close(map.fd);
-	}
-}
-
-static void serve(struct fuse_session *se, int fd, bool by_fd)
+static void serve(struct fuse_session *se, int fd)
 {
 	struct fuse_buf buf = {};
-	bool initialised = false;
 
 	while (!fuse_session_exited(se)) {
 		const struct fuse_in_header *ih;
@@ -302,13 +238,8 @@ static void serve(struct fuse_session *se, int fd, bool by_fd)
 		ih = buf.mem;
 		if (ih->opcode < SERVER_NR_STATS)
 			stats[ih->opcode]++;
-		if (ih->opcode == FUSE_INIT) {
+		if (ih->opcode == FUSE_INIT)
 			init_unique = ih->unique;
-		} else if (!initialised) {
-			initialised = true;
-			if (by_fd)
-				register_devs(fd);
-		}
 		if (ih->opcode == FUSE_GET_FMAP)
 			reply_fmap(fd, ih);
 		else if (ih->opcode == FUSE_GET_DAXDEV)
@@ -342,19 +273,16 @@ int main(int argc, char **argv)
 	struct sigaction hup = { .sa_handler = on_hup };
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 	struct fuse_session *se;
-	bool by_fd = false;
 	char opts[128];
 	int fd, c;
 
-	while ((c = getopt(argc, argv, "nfo")) != -1) {
-		no_open |= c == 'n';
-		by_fd |= c == 'f';
-		old |= c == 'o';
-		if (c == '?')
+	while ((c = getopt(argc, argv, "n")) != -1) {
+		if (c != 'n')
 			return 2;
+		no_open = true;
 	}
 	if (argc - optind != 3)
-		errx(2, "usage: famfs_server [-n] [-f] [-o] LAYOUT MOUNTPOINT STATS");
+		errx(2, "usage: famfs_server [-n] LAYOUT MOUNTPOINT STATS");
 	layout_path = argv[optind];
 	layout = layout_read(layout_path);
 	map_stats(argv[optind + 2]);
@@ -374,7 +302,7 @@ int main(int argc, char **argv)
 		err(2, "mount %s", argv[optind + 1]);
 	if (fuse_session_custom_io(se, &io, fd))
 		errx(2, "fuse_session_custom_io");
-	serve(se, fd, by_fd);
+	serve(se, fd);
 	fuse_session_destroy(se);
 	return 0;
 }

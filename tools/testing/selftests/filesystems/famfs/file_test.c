@@ -1,21 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Files: read, write and map them, whatever they lie on. */
-#define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/sendfile.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
 #include <linux/fuse.h>
 #include <linux/stat.h>
 
-#include "../../kselftest_harness.h"
-#include "util.h"
+#include "test.h"
 
 #define MAX_DEVS 2
 #define MAX_STRIPS 8
@@ -125,7 +114,7 @@ static void print_layout(const FIXTURE_VARIANT(file) *v, char *text)
 		p += sprintf(p, " %d:%ju:%ju", v->strips[i].dev,
 			     (uintmax_t)v->strips[i].off,
 			     (uintmax_t)v->strips[i].len);
-	/* a neighbour, behind all of them */
+	/* one that is not opened before the server dies */
 	p += sprintf(p, "\nfile other 644 2M simple 0:110M:2M\n");
 }
 
@@ -159,41 +148,44 @@ static bool needs_small_pages(const FIXTURE_VARIANT(file) *v)
 	return all % PAGE;
 }
 
+static void mount_it(struct __test_metadata *_metadata, FIXTURE_DATA(file) *self)
+{
+	server_start(&self->s, self->layout, NULL);
+	self->fd = server_must_open(&self->s, "f", O_RDWR);
+}
+
+static void unmount_it(struct __test_metadata *_metadata,
+		       FIXTURE_DATA(file) *self)
+{
+	close(self->fd);
+	EXPECT_EQ(0, server_stop(&self->s));
+}
+
 FIXTURE_SETUP(file)
 {
-	int i;
-
 	BEGIN(variant->devs[0], variant->devs[1]);
 	if (needs_small_pages(variant))
 		SKIP(return, "pages are too large for this map");
-	for (i = 0; i < MAX_DEVS && variant->devs[i]; i++)
-		ASSERT_EQ(0, dax_set_mode(variant->devs[i], DAX_FAMFS));
 	print_layout(variant, self->layout);
-	server_start(&self->s, self->layout, NULL);
-	self->fd = server_open(&self->s, "f", O_RDWR);
-	ASSERT_LE(0, self->fd);
+	mount_it(_metadata, self);
 }
 
 FIXTURE_TEARDOWN(file)
 {
-	close(self->fd);
-	EXPECT_EQ(0, server_stop(&self->s));
+	unmount_it(_metadata, self);
 	END();
 }
 
 /* Every byte lies where the map says: seen through the raw device. */
 TEST_F(file, lies_where_the_map_says)
 {
-	uint8_t *buf = malloc(variant->size);
-	uint64_t pos, off;
 	uint8_t *raw[MAX_DEVS];
 	size_t len[MAX_DEVS];
+	uint64_t pos, off;
 	int i, fd, dev;
 
-	fill_pattern(buf, variant->size, 1, 0);
-	ASSERT_TRUE(write_all(self->fd, buf, variant->size, 0));
-	close(self->fd);
-	ASSERT_EQ(0, server_stop(&self->s));
+	ASSERT_TRUE(write_pattern(self->fd, variant->size, 1, 0));
+	unmount_it(_metadata, self);
 
 	for (i = 0; i < MAX_DEVS && variant->devs[i]; i++) {
 		ASSERT_EQ(0, dax_set_mode(variant->devs[i], DAX_DEVDAX));
@@ -205,99 +197,73 @@ TEST_F(file, lies_where_the_map_says)
 	}
 	for (pos = 0; pos < variant->size; pos++) {
 		place(variant, pos, &dev, &off);
-		if (raw[dev][off] != buf[pos])
+		if (raw[dev][off] != pattern(1, pos))
 			break;
 	}
 	EXPECT_EQ(variant->size, pos);
 
-	/* for the teardown */
-	for (i = 0; i < MAX_DEVS && variant->devs[i]; i++)
+	for (i = 0; i < MAX_DEVS && variant->devs[i]; i++) {
 		munmap(raw[i], len[i]);
-	for (i = 0; i < MAX_DEVS && variant->devs[i]; i++)
 		ASSERT_EQ(0, dax_set_mode(variant->devs[i], DAX_FAMFS));
-	server_start(&self->s, self->layout, NULL);
-	self->fd = server_open(&self->s, "f", O_RDWR);
-	ASSERT_LE(0, self->fd);
-	/* and the content has survived all that */
-	ASSERT_TRUE(read_all(self->fd, buf, variant->size, 0));
-	EXPECT_EQ(-1, check_pattern(buf, variant->size, 1, 0));
-	free(buf);
+	}
+	mount_it(_metadata, self);
+	/* the content has survived all that */
+	EXPECT_TRUE(has_pattern(self->fd, variant->size, 1, 0));
 }
 
 TEST_F(file, map_shared)
 {
-	void *p = map_rw(self->fd, variant->size);
-	void *buf = malloc(variant->size);
-	long before;
+	void *p = map_rw(self->fd, variant->size, 0);
+	long before = faults(), taken;
 	size_t i;
 
-	memset(buf, 0, variant->size);
-	before = faults();
 	for (i = 0; i < variant->size; i += PAGE)
 		((volatile uint8_t *)p)[i] = 1;
+	/* at once: small_pages() has faults of its own */
+	taken = faults() - before;
 	if (variant->faults && small_pages())
-		EXPECT_EQ(variant->faults, faults() - before);
+		EXPECT_EQ(variant->faults, taken);
 	fill_pattern(p, variant->size, 2, 0);
-	ASSERT_TRUE(read_all(self->fd, buf, variant->size, 0));
-	EXPECT_EQ(-1, check_pattern(buf, variant->size, 2, 0));
-
-	fill_pattern(buf, variant->size, 3, 0);
-	ASSERT_TRUE(write_all(self->fd, buf, variant->size, 0));
+	EXPECT_TRUE(has_pattern(self->fd, variant->size, 2, 0));
+	ASSERT_TRUE(write_pattern(self->fd, variant->size, 3, 0));
 	EXPECT_EQ(-1, check_pattern(p, variant->size, 3, 0));
 	EXPECT_EQ(0, msync(p, variant->size, MS_SYNC));
 	EXPECT_EQ(0, fsync(self->fd));
 	EXPECT_EQ(0, fdatasync(self->fd));
 	munmap(p, variant->size);
-	free(buf);
 }
 
 /* Mapped at an address that rules out PMDs, read first and written then. */
 TEST_F(file, map_pages)
 {
-	void *buf = malloc(variant->size);
-	void *p;
+	uint8_t *p, *q;
 	size_t i;
 
-	fill_pattern(buf, variant->size, 4, 0);
-	ASSERT_TRUE(write_all(self->fd, buf, variant->size, 0));
-	p = map_rw_pages(self->fd, variant->size);
+	ASSERT_TRUE(write_pattern(self->fd, variant->size, 4, 0));
+	p = map_rw(self->fd, variant->size, PAGE);
 	EXPECT_EQ(-1, check_pattern(p, variant->size, 4, 0));
 	for (i = 0; i < variant->size; i += PAGE)
-		((uint8_t *)p)[i] = pattern(5, i);
-	ASSERT_TRUE(read_all(self->fd, buf, variant->size, 0));
+		p[i] = pattern(5, i);
+	/* another mapping, with PMDs, sees the same, and the other way round */
+	q = map_rw(self->fd, variant->size, 0);
 	for (i = 0; i < variant->size; i += PAGE) {
-		ASSERT_EQ(pattern(5, i), ((uint8_t *)buf)[i]);
+		ASSERT_EQ(pattern(5, i), q[i]);
 		if (i + 1 < variant->size)
-			ASSERT_EQ(pattern(4, i + 1), ((uint8_t *)buf)[i + 1]);
+			ASSERT_EQ(pattern(4, i + 1), q[i + 1]);
+		q[i] = pattern(6, i);
+		ASSERT_EQ(pattern(6, i), p[i]);
 	}
+	munmap(q, variant->size);
+	fill_pattern(p, variant->size, 7, 0);
+	EXPECT_TRUE(has_pattern(self->fd, variant->size, 7, 0));
 	munmap(p, variant->size);
-	free(buf);
-}
-
-/* Two mappings of one file, one with PMDs and one without, see the same. */
-TEST_F(file, map_twice)
-{
-	uint8_t *a, *b;
-	size_t i;
-
-	a = map_rw_pages(self->fd, variant->size);
-	b = map_rw(self->fd, variant->size);
-	for (i = 0; i < variant->size; i += 3 * PAGE)
-		a[i] = pattern(6, i);
-	for (i = 0; i < variant->size; i += 3 * PAGE) {
-		ASSERT_EQ(pattern(6, i), b[i]);
-		b[i] = pattern(7, i);
-		ASSERT_EQ(pattern(7, i), a[i]);
-	}
-	munmap(a, variant->size);
-	munmap(b, variant->size);
 }
 
 /* What it protects where nothing is mapped, waits for the page. */
 TEST_F(file, userfaultfd)
 {
 	size_t i, len = (variant->size + PAGE - 1) & ~(PAGE - 1);
-	uint8_t *p = map_rw(self->fd, variant->size);
+	uint8_t *p = map_rw(self->fd, variant->size, 0);
 	int uffd;
 
 	uffd = uffd_open(p, len);
@@ -320,40 +286,17 @@ TEST_F(file, userfaultfd)
 
 TEST_F(file, map_private)
 {
-	uint8_t *buf = malloc(variant->size);
 	uint8_t *p;
 
-	fill_pattern(buf, variant->size, 8, 0);
-	ASSERT_TRUE(write_all(self->fd, buf, variant->size, 0));
+	ASSERT_TRUE(write_pattern(self->fd, variant->size, 8, 0));
 	p = map_file(self->fd, variant->size, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE);
 	ASSERT_NE(NULL, p);
 	EXPECT_EQ(-1, check_pattern(p, variant->size, 8, 0));
 	fill_pattern(p, variant->size, 9, 0);
 	EXPECT_EQ(-1, check_pattern(p, variant->size, 9, 0));
-	ASSERT_TRUE(read_all(self->fd, buf, variant->size, 0));
-	EXPECT_EQ(-1, check_pattern(buf, variant->size, 8, 0));
+	EXPECT_TRUE(has_pattern(self->fd, variant->size, 8, 0));
 	munmap(p, variant->size);
-	free(buf);
-}
-
-TEST_F(file, across_unmount)
-{
-	void *buf = malloc(variant->size);
-	void *p;
-
-	p = map_rw(self->fd, variant->size);
-	fill_pattern(p, variant->size, 10, 0);
-	munmap(p, variant->size);
-	close(self->fd);
-	ASSERT_EQ(0, server_stop(&self->s));
-
-	server_start(&self->s, self->layout, NULL);
-	self->fd = server_open(&self->s, "f", O_RDWR);
-	ASSERT_LE(0, self->fd);
-	ASSERT_TRUE(read_all(self->fd, buf, variant->size, 0));
-	EXPECT_EQ(-1, check_pattern(buf, variant->size, 10, 0));
-	free(buf);
 }
 
 /* What this file system is for: nothing here asks the server. */
@@ -364,7 +307,7 @@ TEST_F(file, no_upcalls)
 	uint8_t *p;
 	size_t i;
 
-	p = map_rw(self->fd, variant->size);
+	p = map_rw(self->fd, variant->size, 0);
 	for (i = 0; i < variant->size; i += 16 * PAGE) {
 		p[i]++;
 		ASSERT_EQ(1, pwrite(self->fd, buf, 1, i));
@@ -393,23 +336,6 @@ TEST_F(file, no_upcalls)
 	EXPECT_EQ(0, server_count(&self->s, FUSE_LSEEK));
 }
 
-TEST_F(file, neighbour)
-{
-	int fd = server_open(&self->s, "other", O_RDWR);
-	uint8_t *p, *q;
-
-	ASSERT_LE(0, fd);
-	p = map_rw(self->fd, variant->size);
-	q = map_rw(fd, 2 * MB);
-	fill_pattern(q, 2 * MB, 11, 0);
-	fill_pattern(p, variant->size, 12, 0);
-	EXPECT_EQ(-1, check_pattern(q, 2 * MB, 11, 0));
-	EXPECT_EQ(-1, check_pattern(p, variant->size, 12, 0));
-	munmap(p, variant->size);
-	munmap(q, 2 * MB);
-	close(fd);
-}
-
 TEST_F(file, ends)
 {
 	char buf[64];
@@ -419,7 +345,7 @@ TEST_F(file, ends)
 	EXPECT_EQ(10, pread(self->fd, buf, 64, variant->size - 10));
 	EXPECT_EQ(0, pread(self->fd, buf, 64, variant->size));
 	EXPECT_EQ(0, pread(self->fd, buf, 64, variant->size + GB));
-	p = map_rw(self->fd, room + 4 * PAGE);
+	p = map_rw(self->fd, room + 4 * PAGE, 0);
 	EXPECT_TRUE(try_read(p + variant->size - 1, NULL));
 	EXPECT_TRUE(try_write(p + room - 1, NULL));
 	EXPECT_FALSE(try_read(p + room, NULL));
@@ -431,20 +357,18 @@ TEST_F(file, sendfile_and_splice)
 {
 	size_t len = variant->size < 256 * KB ? variant->size : 256 * KB;
 	int out = memfd_create("out", MFD_CLOEXEC), pipes[2];
-	char *buf = malloc(len), *p;
+	char buf[100], *p = map_rw(self->fd, len, 0);
 	off_t off = 0;
 
-	p = map_rw(self->fd, len);
 	fill_pattern(p, len, 13, 0);
 	while ((size_t)off < len)
 		ASSERT_LT(0, sendfile(out, self->fd, &off, len - off));
-	ASSERT_TRUE(read_all(out, buf, len, 0));
-	EXPECT_EQ(-1, check_pattern(buf, len, 13, 0));
+	EXPECT_TRUE(has_pattern(out, len, 13, 0));
 
 	ASSERT_EQ(0, pipe(pipes));
 	off = 0;
 	ASSERT_EQ(100, splice(self->fd, &off, pipes[1], NULL, 100, 0));
-	ASSERT_EQ(100, read(pipes[0], buf, len));
+	ASSERT_EQ(100, read(pipes[0], buf, 100));
 	EXPECT_EQ(-1, check_pattern(buf, 100, 13, 0));
 	fill_pattern(buf, 100, 14, 0);
 	ASSERT_EQ(100, write(pipes[1], buf, 100));
@@ -455,7 +379,6 @@ TEST_F(file, sendfile_and_splice)
 	close(pipes[0]);
 	close(pipes[1]);
 	close(out);
-	free(buf);
 }
 
 TEST_F(file, statx_says_dax)
@@ -495,20 +418,14 @@ TEST_F(file, open_flags)
 
 TEST_F(file, server_dies)
 {
-	struct server again;
-	uint8_t buf[64];
-	uint8_t *p;
+	uint8_t *p = map_rw(self->fd, variant->size, 0);
 
-	p = map_rw(self->fd, variant->size);
 	fill_pattern(p, PAGE, 15, 0);
 	server_kill(&self->s);
-
 	EXPECT_EQ(-1, check_pattern(p, PAGE, 15, 0));
 	EXPECT_TRUE(try_write(p + variant->size - 1, NULL));
-	ASSERT_EQ(64, pread(self->fd, buf, 64, 0));
-	EXPECT_EQ(-1, check_pattern(buf, 64, 15, 0));
-	fill_pattern(buf, 64, 16, 100);
-	EXPECT_EQ(64, pwrite(self->fd, buf, 64, 100));
+	EXPECT_TRUE(has_pattern(self->fd, 64, 15, 0));
+	EXPECT_TRUE(write_pattern(self->fd, 64, 16, 100));
 	EXPECT_EQ(-1, check_pattern(p + 100, 64, 16, 100));
 	EXPECT_EQ(0, fsync(self->fd));
 	EXPECT_EQ(0, msync(p, PAGE, MS_SYNC));
@@ -519,15 +436,10 @@ TEST_F(file, server_dies)
 	ASSERT_NE(NULL, p);
 	EXPECT_EQ(-1, check_pattern(p, 64, 15, 0));
 	munmap(p, variant->size);
-	close(self->fd);
 
-	ASSERT_EQ(0, server_stop(&self->s));
-	server_start(&again, self->layout, NULL);
-	self->s = again;
-	self->fd = server_open(&self->s, "f", O_RDWR);
-	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(64, pread(self->fd, buf, 64, 0));
-	EXPECT_EQ(-1, check_pattern(buf, 64, 15, 0));
+	unmount_it(_metadata, self);
+	mount_it(_metadata, self);
+	EXPECT_TRUE(has_pattern(self->fd, 64, 15, 0));
 }
 
 /*
@@ -536,6 +448,7 @@ TEST_F(file, server_dies)
  * ends in page 60.
  */
 #define AROUND_PAGES 61UL
+#define AROUND_SIZE (60 * PAGE + 100)
 
 FIXTURE(around)
 {
@@ -561,8 +474,6 @@ FIXTURE_VARIANT_ADD(around, read_private) {
 
 FIXTURE_SETUP(around)
 {
-	uint8_t *buf = malloc(AROUND_PAGES * PAGE);
-
 	BEGIN(DAX_SMALL);
 	if (!small_pages())
 		SKIP(return, "pages are not those of the map");
@@ -570,11 +481,8 @@ FIXTURE_SETUP(around)
 	server_start(&self->s, "dev 0 $small\n"
 		     "file f 644 245860 simple 0:1M:80K 0:2M:20K 0:3M:160K\n"
 		     "file huge 644 4M simple 0:4M:4M\n", NULL);
-	self->fd = server_open(&self->s, "f", O_RDWR);
-	ASSERT_LE(0, self->fd);
-	fill_pattern(buf, 60 * PAGE + 100, 1, 0);
-	ASSERT_TRUE(write_all(self->fd, buf, 60 * PAGE + 100, 0));
-	free(buf);
+	self->fd = server_must_open(&self->s, "f", O_RDWR);
+	ASSERT_TRUE(write_pattern(self->fd, AROUND_SIZE, 1, 0));
 }
 
 FIXTURE_TEARDOWN(around)
@@ -608,16 +516,6 @@ static uint64_t pages(unsigned int first, unsigned int end)
 	return first < end ? (~0ULL >> (64 - (end - first))) << first : 0;
 }
 
-static unsigned int max_page(unsigned int a, unsigned int b)
-{
-	return a > b ? a : b;
-}
-
-static unsigned int min_page(unsigned int a, unsigned int b)
-{
-	return a < b ? a : b;
-}
-
 /* The pages that a fault on page @i may map. */
 static uint64_t around(unsigned int i)
 {
@@ -626,8 +524,8 @@ static uint64_t around(unsigned int i)
 
 	while (i >= ends[e])
 		e++;
-	return pages(max_page(ends[e - 1], i / 16 * 16),
-		     min_page(ends[e], i / 16 * 16 + 16));
+	return pages(ends[e - 1], ends[e]) &
+	       pages(i / 16 * 16, i / 16 * 16 + 16);
 }
 
 static void touch(uint8_t *p, unsigned int i, bool write)
@@ -638,30 +536,38 @@ static void touch(uint8_t *p, unsigned int i, bool write)
 		(void)((volatile uint8_t *)p)[i * PAGE];
 }
 
+/* Map @n pages from number @first on, @skew above what would allow PMDs. */
+static uint8_t *map_some(FIXTURE_DATA(around) *self,
+			 const FIXTURE_VARIANT(around) *variant,
+			 unsigned int first, unsigned int n, size_t skew)
+{
+	uint8_t *p = map_at(n * PAGE, PROT_READ | PROT_WRITE, variant->flags,
+			    self->fd, first * PAGE, PMD, skew);
+
+	if (!p)
+		abort();
+	return p;
+}
+
 TEST_F(around, extent_and_file)
 {
-	const size_t len = AROUND_PAGES * PAGE;
 	unsigned int i;
 
 	for (i = 0; i < AROUND_PAGES; i++) {
-		uint8_t *p = map_at(len, PROT_READ | PROT_WRITE,
-				    variant->flags, self->fd, 0, PMD, PAGE);
+		uint8_t *p = map_some(self, variant, 0, AROUND_PAGES, PAGE);
 
-		ASSERT_NE(NULL, p);
 		touch(p, i, variant->write);
 		EXPECT_EQ(around(i), mapped(p, AROUND_PAGES));
-		ASSERT_EQ(-1, check_pattern(p, 60 * PAGE + 100, 1, 0));
+		ASSERT_EQ(-1, check_pattern(p, AROUND_SIZE, 1, 0));
 		EXPECT_EQ(pages(0, AROUND_PAGES), mapped(p, AROUND_PAGES));
-		munmap(p, len);
+		munmap(p, AROUND_PAGES * PAGE);
 	}
 }
 
 TEST_F(around, mapping)
 {
-	uint8_t *p = map_at(6 * PAGE, PROT_READ | PROT_WRITE, variant->flags,
-			    self->fd, 3 * PAGE, PMD, PAGE);
+	uint8_t *p = map_some(self, variant, 3, 6, PAGE);
 
-	ASSERT_NE(NULL, p);
 	touch(p, 0, false);
 	EXPECT_EQ(pages(1, 7), mapped(p - PAGE, 8));
 	munmap(p, 6 * PAGE);
@@ -669,58 +575,45 @@ TEST_F(around, mapping)
 
 TEST_F(around, page_table)
 {
-	const size_t len = 16 * PAGE;
-	uint8_t *p = map_at(len, PROT_READ | PROT_WRITE, variant->flags,
-			    self->fd, 0, PMD, PMD - 8 * PAGE);
+	uint8_t *p = map_some(self, variant, 0, 16, PMD - 8 * PAGE);
 
-	ASSERT_NE(NULL, p);
 	touch(p, 2, false);
 	EXPECT_EQ(pages(0, 8), mapped(p, 16));
 	touch(p, 8, false);
 	EXPECT_EQ(pages(0, 16), mapped(p, 16));
-	munmap(p, len);
+	munmap(p, 16 * PAGE);
 }
 
 TEST_F(around, madvise_random)
 {
-	const size_t len = AROUND_PAGES * PAGE;
-	uint8_t *p = map_at(len, PROT_READ | PROT_WRITE, variant->flags,
-			    self->fd, 0, PMD, PAGE);
+	uint8_t *p = map_some(self, variant, 0, AROUND_PAGES, PAGE);
 
-	ASSERT_NE(NULL, p);
-	ASSERT_EQ(0, madvise(p, len, MADV_RANDOM));
+	ASSERT_EQ(0, madvise(p, AROUND_PAGES * PAGE, MADV_RANDOM));
 	touch(p, 9, variant->write);
 	EXPECT_EQ(pages(9, 10), mapped(p, AROUND_PAGES));
-	munmap(p, len);
+	munmap(p, AROUND_PAGES * PAGE);
 }
 
 /* Pages that were mapped around another are like all others. */
 TEST_F(around, can_be_written)
 {
-	const size_t len = AROUND_PAGES * PAGE, size = 60 * PAGE + 100;
-	uint8_t *p = map_at(len, PROT_READ | PROT_WRITE, variant->flags,
-			    self->fd, 0, PMD, PAGE);
+	uint8_t *p = map_some(self, variant, 0, AROUND_PAGES, PAGE);
 	bool shared = variant->flags == MAP_SHARED;
-	uint8_t *buf = malloc(size);
 
-	ASSERT_NE(NULL, p);
 	touch(p, 4, variant->write);
-	fill_pattern(p, size, 2, 0);
-	EXPECT_EQ(-1, check_pattern(p, size, 2, 0));
-	ASSERT_TRUE(read_all(self->fd, buf, size, 0));
-	EXPECT_EQ(-1, check_pattern(buf, size, shared ? 2 : 1, 0));
-	munmap(p, len);
-	free(buf);
+	fill_pattern(p, AROUND_SIZE, 2, 0);
+	EXPECT_EQ(-1, check_pattern(p, AROUND_SIZE, 2, 0));
+	EXPECT_TRUE(has_pattern(self->fd, AROUND_SIZE, shared ? 2 : 1, 0));
+	munmap(p, AROUND_PAGES * PAGE);
 }
 
 /* What is mapped with 2 MiB elsewhere is mapped around, too. */
 TEST_F(around, huge)
 {
-	int fd = server_open(&self->s, "huge", O_RDWR);
+	int fd = server_must_open(&self->s, "huge", O_RDWR);
 	uint8_t *a, *b;
 
-	ASSERT_LE(0, fd);
-	a = map_rw(fd, 4 * MB);
+	a = map_rw(fd, 4 * MB, 0);
 	fill_pattern(a, 4 * MB, 3, 0);
 	b = map_at(4 * MB, PROT_READ | PROT_WRITE, variant->flags, fd, 0, PMD,
 		   PAGE);
@@ -743,37 +636,17 @@ TEST(no_open)
 
 	BEGIN(DAX_BIG);
 	server_start(&s, "dev 0 $big\nfile f 644 2M simple 0:0:2M\n", "-n");
-	fd = server_open(&s, "f", O_RDWR);
-	ASSERT_LE(0, fd);
+	fd = server_must_open(&s, "f", O_RDWR);
 	close(fd);
 	before = server_requests(&s);
 	for (i = 0; i < 100; i++) {
-		fd = server_open(&s, "f", O_RDWR);
-		ASSERT_LE(0, fd);
+		fd = server_must_open(&s, "f", O_RDWR);
 		EXPECT_EQ(1, pwrite(fd, "x", 1, i));
 		close(fd);
 	}
 	EXPECT_EQ(before, server_requests(&s));
 	EXPECT_EQ(1, server_count(&s, FUSE_OPEN));
 	EXPECT_EQ(1, server_count(&s, FUSE_GET_FMAP));
-	ASSERT_EQ(0, server_stop(&s));
-	END();
-}
-
-/* Devices by descriptor instead of by name. */
-TEST(devices_by_descriptor)
-{
-	struct server s;
-	int fd;
-
-	BEGIN(DAX_BIG, DAX_SMALL);
-	server_start(&s, "dev 0 $big\ndev 63 $small\n"
-		     "file f 644 4M simple 63:0:2M 0:0:2M\n", "-f");
-	fd = server_open(&s, "f", O_RDWR);
-	ASSERT_LE(0, fd);
-	EXPECT_EQ(1, pwrite(fd, "x", 1, 3 * MB));
-	close(fd);
-	EXPECT_EQ(0, server_count(&s, FUSE_GET_DAXDEV));
 	ASSERT_EQ(0, server_stop(&s));
 	END();
 }
@@ -790,21 +663,18 @@ TEST(overlap)
 		     "file b 644 8M simple 0:16M:4M 0:3M:4M\n"
 		     "file c 644 2M interleave 1M 2M 0:32M:1M 0:4092K:1M\n"
 		     "file d 644 2M simple 0:4M:2M\n", NULL);
-	a = server_open(&s, "a", O_RDWR);
-	ASSERT_LE(0, a);
+	a = server_must_open(&s, "a", O_RDWR);
 	EXPECT_EQ(-EBUSY, server_open(&s, "b", O_RDONLY));
 	EXPECT_EQ(-EBUSY, server_open(&s, "c", O_RDWR));
 	/* right behind it is not on it, and nothing of b and c is left */
-	b = server_open(&s, "d", O_RDWR);
-	ASSERT_LE(0, b);
+	b = server_must_open(&s, "d", O_RDWR);
 	EXPECT_EQ(1, pwrite(b, "x", 1, 0));
 	close(b);
 	/* when nobody has it open and it is not cached, its memory is free */
 	EXPECT_EQ(1, pwrite(a, "x", 1, 0));
 	close(a);
 	EXPECT_EQ(0, write_text("/proc/sys/vm/drop_caches", "2"));
-	b = server_open(&s, "b", O_RDWR);
-	ASSERT_LE(0, b);
+	b = server_must_open(&s, "b", O_RDWR);
 	EXPECT_EQ(1, pwrite(b, "x", 1, 5 * MB));
 	EXPECT_EQ(-EBUSY, server_open(&s, "a", O_RDWR));
 	close(b);

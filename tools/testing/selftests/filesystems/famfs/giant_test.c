@@ -1,22 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Mappings of 1 GiB: one fault maps it all, and it can be taken apart again. */
-#define _GNU_SOURCE
 #include <err.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "../../kselftest_harness.h"
-#include "util.h"
+#include "test.h"
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
@@ -84,36 +72,21 @@ static bool readable(const uint8_t *p)
 	return ok;
 }
 
-static bool start(struct server *s, const char *text, int *fd)
-{
-	server_start(s, text, NULL);
-	*fd = server_open(s, "f", O_RDWR);
-	return *fd >= 0;
-}
-
-/* Only x86 has a flag for it. */
-static bool cpu_maps_giant(void)
-{
-	FILE *f = fopen("/proc/cpuinfo", "re");
-	char *line = NULL;
-	bool has = false;
-	size_t n = 0;
-
-	if (!f)
-		return false;
-	while (!has && getline(&line, &n, f) > 0)
-		has = strstr(line, " pdpe1gb");
-	free(line);
-	fclose(f);
-	return has;
-}
-
 /* At an address that the kernel chooses. */
 static void *map_giant(int fd)
 {
 	void *p = mmap(NULL, GB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
-	return p == MAP_FAILED ? NULL : p;
+	if (p == MAP_FAILED)
+		err(1, "mmap");
+	return p;
+}
+
+static void mount_it(FIXTURE_DATA(giant) *self, const char *text)
+{
+	server_start(&self->s, text, NULL);
+	self->fd = server_must_open(&self->s, "f", O_RDWR);
+	self->p = map_giant(self->fd);
 }
 
 /* A new mount, where @text is the layout, with nothing mapped before. */
@@ -124,9 +97,7 @@ static void mount_again(struct __test_metadata *_metadata,
 	close(self->fd);
 	ASSERT_EQ(0, server_stop(&self->s));
 	ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_FAMFS));
-	ASSERT_TRUE(start(&self->s, text, &self->fd));
-	self->p = map_giant(self->fd);
-	ASSERT_NE(NULL, self->p);
+	mount_it(self, text);
 }
 
 FIXTURE_SETUP(giant)
@@ -134,16 +105,11 @@ FIXTURE_SETUP(giant)
 	long before;
 
 	BEGIN(DAX_BIG);
-	if (!cpu_maps_giant())
-		SKIP(return, "the CPU has no pages of 1 GiB");
+	if (not_giant(DAX_BIG))
+		SKIP(return, "%s", not_giant(DAX_BIG));
 	/* forgets failed pages */
-	ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_DISABLED));
-	ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_FAMFS));
-	if (dax_pfn(DAX_BIG, 0) % (GB / PAGE))
-		SKIP(return, "the device is not aligned to 1 GiB");
-	ASSERT_TRUE(start(&self->s, layout, &self->fd));
-	self->p = map_giant(self->fd);
-	ASSERT_NE(NULL, self->p);
+	ASSERT_EQ(0, dax_rebind(DAX_BIG));
+	mount_it(self, layout);
 	/* the kernel has chosen an address that allows it */
 	EXPECT_EQ(0, (uintptr_t)self->p % GB);
 	before = faults();
@@ -181,7 +147,6 @@ TEST_F(giant, mapped_again)
 	for (i = 0; i < 3; i++) {
 		munmap(self->p, GB);
 		self->p = map_giant(self->fd);
-		ASSERT_NE(NULL, self->p);
 		before = faults();
 		EXPECT_EQ(-1, check(self->p, 1));
 		EXPECT_EQ(1, faults() - before);
@@ -194,13 +159,11 @@ TEST_F(giant, mapped_again)
 /* Where the address does not allow 1 GiB, smaller pages map the same memory. */
 TEST_F(giant, other_addresses)
 {
-	uint8_t *pmd, *pte;
+	const int rw = PROT_READ | PROT_WRITE;
+	uint8_t *pmd = map_at(GB, rw, MAP_SHARED, self->fd, 0, GB, PMD);
+	uint8_t *pte = map_at(GB, rw, MAP_SHARED, self->fd, 0, GB, PAGE);
 	size_t i;
 
-	pmd = map_at(GB, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, 0, GB,
-		     PMD);
-	pte = map_at(GB, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, 0, GB,
-		     PAGE);
 	ASSERT_TRUE(pmd && pte);
 	EXPECT_EQ(-1, check(pmd, 1));
 	EXPECT_EQ(-1, check(pte, 1));
@@ -246,11 +209,10 @@ TEST_F(giant, whole_protection)
 /* Readers get 1 GiB as well, and so do files that can only be read. */
 TEST_F(giant, read_only)
 {
-	int fd = server_open(&self->s, "f", O_RDONLY);
+	int fd = server_must_open(&self->s, "f", O_RDONLY);
 	long before = faults();
 	uint8_t *p;
 
-	ASSERT_LE(0, fd);
 	p = mmap(NULL, GB, PROT_READ, MAP_SHARED, fd, 0);
 	ASSERT_NE(MAP_FAILED, p);
 	EXPECT_EQ(-1, check(p, 1));
@@ -277,7 +239,6 @@ TEST_F(giant, no_access)
 	self->p = mmap(NULL, GB, PROT_NONE, MAP_SHARED, self->fd, 0);
 	ASSERT_NE(MAP_FAILED, self->p);
 	mem = open("/proc/self/mem", O_RDONLY);
-	ASSERT_LE(0, mem);
 	EXPECT_EQ(1, pread(mem, &c, 1, (uintptr_t)self->p + 3 * PMD + 3));
 	EXPECT_EQ(pattern(1, 3), c);
 	close(mem);
@@ -287,7 +248,6 @@ TEST_F(giant, no_access)
 	munmap(self->p, GB);
 
 	self->p = map_giant(self->fd);
-	ASSERT_NE(NULL, self->p);
 	EXPECT_EQ(-1, check(self->p, 1));
 }
 
@@ -396,6 +356,11 @@ TEST_F(giant, userfaultfd)
 
 	if (uffd < 0)
 		SKIP(return, "no asynchronous write protection");
+	/* its end resolves what was never protected */
+	close(uffd);
+	EXPECT_EQ(-1, check(self->p, 1));
+
+	uffd = uffd_open(self->p, GB);
 	/* nothing is protected, and all of it is resolved */
 	EXPECT_EQ(0, uffd_protect(uffd, self->p, GB, false));
 	EXPECT_EQ(0, uffd_protect(uffd, self->p, PMD, true));
@@ -406,42 +371,27 @@ TEST_F(giant, userfaultfd)
 	EXPECT_EQ(-1, check(self->p, 7));
 }
 
-/* Ending it resolves what was never protected. */
-TEST_F(giant, userfaultfd_unused)
-{
-	int uffd = uffd_open(self->p, GB);
-
-	if (uffd < 0)
-		SKIP(return, "no asynchronous write protection");
-	close(uffd);
-	EXPECT_EQ(-1, check(self->p, 1));
-}
-
 /* Whoever looks at a process looks at page tables. */
 TEST_F(giant, looked_at)
 {
 	static const char * const files[] = {
-		"/proc/self/smaps", "/proc/self/smaps_rollup",
-		"/proc/self/numa_maps", "/proc/self/pagemap",
+		"smaps", "smaps_rollup", "numa_maps",
 	};
 	char buf[4096], vec[16];
 	size_t i;
 	int fd;
 
 	for (i = 0; i < ARRAY_SIZE(files); i++) {
-		fd = open(files[i], O_RDONLY);
-		if (fd < 0)
-			continue;
-		if (strstr(files[i], "pagemap"))
-			EXPECT_EQ(sizeof(buf),
-				  pread(fd, buf, sizeof(buf),
-					(uintptr_t)self->p / PAGE * 8));
-		while (!strstr(files[i], "pagemap") &&
-		       read(fd, buf, sizeof(buf)) > 0)
+		fd = open(strf("/proc/self/%s", files[i]), O_RDONLY);
+		while (fd >= 0 && read(fd, buf, sizeof(buf)) > 0)
 			;
 		close(fd);
 		EXPECT_EQ(-1, check(self->p, 1));
 	}
+	fd = open("/proc/self/pagemap", O_RDONLY);
+	EXPECT_EQ(sizeof(buf), pread(fd, buf, sizeof(buf),
+				     (uintptr_t)self->p / PAGE * 8));
+	close(fd);
 	EXPECT_EQ(0, mincore(self->p + PMD, sizeof(vec) * PAGE, (void *)vec));
 	EXPECT_EQ(0, write_text("/proc/self/clear_refs", "1"));
 	EXPECT_EQ(-1, check(self->p, 1));
@@ -506,7 +456,6 @@ static void *race_guard(void *arg)
 static void race_for(void *(* const *racers)(void *), int nr, long ms,
 		     const char *unbind)
 {
-	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
 	pthread_t threads[nr];
 	int i;
 
@@ -514,7 +463,7 @@ static void race_for(void *(* const *racers)(void *), int nr, long ms,
 	for (i = 0; i < nr; i++)
 		if (pthread_create(&threads[i], NULL, racers[i], NULL))
 			err(1, "pthread_create");
-	nanosleep(&t, NULL);
+	usleep(ms * 1000);
 	if (unbind && dax_unbind(unbind))
 		err(1, "unbind");
 	over = 1;
@@ -531,17 +480,16 @@ TEST_F(giant, race)
 	static void *(* const racers[])(void *) = {
 		race_touch, race_zap, race_remote, race_guard,
 	};
-	time_t end = time(NULL) + 20;
+	double end = seconds() + 20;
 	int round;
 
 	refused = 0;
-	for (round = 0; time(NULL) < end; round++) {
+	for (round = 0; seconds() < end; round++) {
 		racing = self->p;
 		/* without guard regions there will be no such table */
 		race_for(racers, 4 - round % 2, 50, NULL);
 		munmap(self->p, GB);
 		self->p = map_giant(self->fd);
-		ASSERT_NE(NULL, self->p);
 	}
 	EXPECT_EQ(0, refused);
 	EXPECT_EQ(-1, check(self->p, 1));

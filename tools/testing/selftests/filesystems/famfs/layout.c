@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Reads the description of the tree to serve, see layout.h. */
-#define _GNU_SOURCE
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "layout.h"
 
@@ -151,7 +149,6 @@ static struct layout_node *add_node(struct layout *l, char *path, mode_t type)
 		path = slash + 1;
 	}
 	node.name = strdup(path);
-	clock_gettime(CLOCK_REALTIME, &node.mtime);
 	l->nodes = reallocarray(l->nodes, l->nr_nodes + 1, sizeof(node));
 	if (!l->nodes || !node.name)
 		err(2, "realloc");
@@ -185,6 +182,8 @@ static void parse_line(struct layout *l, char *line)
 	} else if (!strcmp(what, "dev")) {
 		index = number(strtok(NULL, SEP), NULL);
 		path = strtok(NULL, SEP);
+		if (path && *path == '$')
+			path = getenv(path + 1);
 		if (index >= LAYOUT_MAX_DEVS || !path)
 			errx(2, "layout: not a device");
 		l->devs[index] = strdup(path);
@@ -201,36 +200,21 @@ static void parse_line(struct layout *l, char *line)
 	}
 }
 
-struct layout *layout_parse(char *text)
-{
-	struct layout *l = calloc(1, sizeof(*l));
-	char *line, *hash;
-
-	if (!l)
-		err(2, "calloc");
-	add_node(l, "", S_IFDIR | 0755);
-	while ((line = strsep(&text, "\n"))) {
-		hash = strchr(line, '#');
-		if (hash)
-			*hash = 0;
-		parse_line(l, line);
-	}
-	return l;
-}
-
 struct layout *layout_read(const char *path)
 {
+	struct layout *l = calloc(1, sizeof(*l));
 	FILE *f = fopen(path, "re");
-	struct layout *l;
-	char *text = NULL;
+	char *line = NULL;
 	size_t size = 0;
 
-	if (!f)
+	if (!l || !f)
 		err(2, "%s", path);
-	if (getdelim(&text, &size, 0, f) < 0)
-		errx(2, "%s: empty", path);
+	add_node(l, "", S_IFDIR | 0755);
+	while (getline(&line, &size, f) > 0) {
+		line[strcspn(line, "#")] = 0;
+		parse_line(l, line);
+	}
+	free(line);
 	fclose(f);
-	l = layout_parse(text);
-	free(text);
 	return l;
 }

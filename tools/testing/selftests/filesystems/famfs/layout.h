@@ -9,6 +9,7 @@
  *   file NAME MODE SIZE simple DEV:OFFSET:LENGTH...
  *   file NAME MODE SIZE interleave CHUNK NBYTES DEV:OFFSET:LENGTH...
  *
+ * PATH may be $NAME, and is that variable of the environment then.
  * Several interleaved extents of one file are separated by '+'. NAME is a path
  * below the mount; the directory above it comes first.
  */
@@ -32,9 +33,6 @@ struct layout_node {
 	uint64_t size;		/* bytes */
 	void *fmap;		/* reply to FUSE_GET_FMAP, NULL for a directory */
 	size_t fmap_len;
-	uid_t uid;
-	gid_t gid;
-	struct timespec mtime;
 };
 
 /* Node number n is inode n + 1: number 0 is the root. */
@@ -44,10 +42,9 @@ struct layout {
 	char *devs[LAYOUT_MAX_DEVS];
 };
 
-/* Both exit with a message if the layout is not valid. */
+/* Exits with a message if the layout is not valid. */
 struct layout *layout_read(const char *path);
-/* @text is modified. */
-struct layout *layout_parse(char *text);
+/* Return: the number of a node, or -1. */
 int layout_lookup(const struct layout *l, unsigned int parent, const char *name);
 
 #endif

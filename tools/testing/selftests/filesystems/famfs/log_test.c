@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The check of the kernel's log, which all other tests rely on, can fail. */
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "../../kselftest_harness.h"
-#include "util.h"
+#include "test.h"
 
 #define DEVKMSG "/proc/sys/kernel/printk_devkmsg"
 #define TAINTED "/proc/sys/kernel/tainted"

@@ -1,21 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* How a connection gets its devices, and that nothing waits for a look-up. */
-#define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <linux/fuse.h>
 
-#include "../../kselftest_harness.h"
 #include "raw.h"
-#include "util.h"
+#include "test.h"
 
 /* One file on device 0, and a second mount whose server can hang. */
 FIXTURE(lookup) {
@@ -25,18 +15,20 @@ FIXTURE(lookup) {
 FIXTURE_SETUP(lookup)
 {
 	BEGIN(DAX_BIG, DAX_SMALL);
-	ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_FAMFS));
-	ASSERT_EQ(0, dax_set_mode(DAX_SMALL, DAX_FAMFS));
 	raw_init(&self->hung);
 	raw_start(&self->hung, NULL);
 	raw_init(&self->r);
 	raw_set_dev(&self->r, 0, DEV_BIG);
 	raw_set_file(&self->r, 0, 0, 0, 4 * MB);
 	raw_set_file(&self->r, 1, 0, 8 * MB, 4 * MB);
+	raw_start(&self->r, NULL);
 }
 
 FIXTURE_TEARDOWN(lookup)
 {
+	/* while the look-up still hangs, in some tests */
+	if (self->r.s)
+		EXPECT_EQ(0, raw_stop(&self->r));
 	kill(self->hung.pid, SIGCONT);
 	EXPECT_EQ(0, raw_stop(&self->hung));
 	END();
@@ -45,20 +37,10 @@ FIXTURE_TEARDOWN(lookup)
 /* Device 0 is below the mount of @at, as @name. */
 static void set_dev_below(struct raw *r, const struct raw *at, const char *name)
 {
-	char path[64];
-
-	snprintf(path, sizeof(path), "%s/%s", at->mnt, name);
-	raw_set_dev(r, 0, path);
+	raw_set_dev(r, 0, strf("%s/%s", at->mnt, name));
 }
 
-/* Device 0 is where nothing answers. */
-static void hang_lookups(FIXTURE_DATA(lookup) *self)
-{
-	set_dev_below(&self->r, &self->hung, "x");
-	kill(self->hung.pid, SIGSTOP);
-	raw_start(&self->r, NULL);
-}
-
+/* The path of device 0 is looked up by then. */
 static pid_t open_in_child(const struct raw *r, int flags)
 {
 	pid_t pid = child_start();
@@ -67,17 +49,22 @@ static pid_t open_in_child(const struct raw *r, int flags)
 		_exit(-raw_try_open(r, 0, flags));
 	while (!raw_count(r, FUSE_GET_DAXDEV) && child_runs(pid))
 		usleep(1000);
-	/* the reply has been written, and the path is being looked up */
 	usleep(200000);
 	return pid;
 }
 
+/* The path is where nothing answers. */
+static pid_t open_and_hang(FIXTURE_DATA(lookup) *self, const char *name)
+{
+	set_dev_below(&self->r, &self->hung, name);
+	kill(self->hung.pid, SIGSTOP);
+	return open_in_child(&self->r, O_RDWR);
+}
+
 TEST_F(lookup, opener_is_killed)
 {
-	pid_t pid;
+	pid_t pid = open_and_hang(self, "x");
 
-	hang_lookups(self);
-	pid = open_in_child(&self->r, O_RDWR);
 	ASSERT_TRUE(child_runs(pid));
 	kill(pid, SIGKILL);
 	EXPECT_TRUE(child_ends(pid, 5));
@@ -87,15 +74,12 @@ TEST_F(lookup, opener_is_killed)
 	kill(self->hung.pid, SIGCONT);
 	raw_set_dev(&self->r, 0, DEV_BIG);
 	EXPECT_EQ(0, raw_try_open(&self->r, 1, O_RDWR));
-	EXPECT_EQ(0, raw_stop(&self->r));
 }
 
 TEST_F(lookup, forced_unmount)
 {
-	pid_t pid;
+	pid_t pid = open_and_hang(self, "x");
 
-	hang_lookups(self);
-	pid = open_in_child(&self->r, O_RDWR);
 	ASSERT_TRUE(child_runs(pid));
 	umount2(self->r.mnt, MNT_FORCE);
 	EXPECT_TRUE(child_ends(pid, 5));
@@ -110,32 +94,21 @@ TEST_F(lookup, forced_unmount)
 
 TEST_F(lookup, server_is_killed)
 {
-	pid_t pid;
+	pid_t pid = open_and_hang(self, "x");
 
-	hang_lookups(self);
-	pid = open_in_child(&self->r, O_RDWR);
 	kill(self->r.pid, SIGKILL);
 	EXPECT_TRUE(child_ends(self->r.pid, 5));
 	EXPECT_TRUE(child_ends(pid, 5));
 	EXPECT_NE(0, child_wait(pid));
-	EXPECT_EQ(0, raw_stop(&self->r));
 }
 
 /* Some time after the opener is gone, the device arrives. */
 TEST_F(lookup, device_arrives_late)
 {
-	pid_t pid;
-
-	set_dev_below(&self->r, &self->hung, "f0");
-	kill(self->hung.pid, SIGSTOP);
-	raw_start(&self->r, NULL);
-	pid = open_in_child(&self->r, O_RDWR);
-	kill(pid, SIGKILL);
-	EXPECT_EQ(256 + SIGKILL, child_wait(pid));
+	EXPECT_EQ(256 + SIGKILL, child_kill(open_and_hang(self, "f0")));
 	kill(self->hung.pid, SIGCONT);
-	/* it is a regular file, though */
-	EXPECT_EQ(-ENODEV, raw_try_open(&self->r, 0, O_RDWR));
-	EXPECT_EQ(0, raw_stop(&self->r));
+	/* on a mount without devices, though */
+	EXPECT_EQ(-EACCES, raw_try_open(&self->r, 0, O_RDWR));
 }
 
 /* The opener has the lock of the directory below which the path is. */
@@ -146,7 +119,6 @@ TEST_F(lookup, path_below_locked_directory)
 	self->r.s->can_create = true;
 	self->r.s->files[0].hidden = true;
 	self->r.s->entry_valid = 0;
-	raw_start(&self->r, NULL);
 	set_dev_below(&self->r, &self->r, "x");
 	pid = open_in_child(&self->r, O_RDWR | O_CREAT);
 	EXPECT_TRUE(child_ends(pid, 5));
@@ -155,17 +127,15 @@ TEST_F(lookup, path_below_locked_directory)
 
 	raw_set_dev(&self->r, 0, DEV_BIG);
 	EXPECT_EQ(0, raw_try_open(&self->r, 0, O_RDWR));
-	EXPECT_EQ(0, raw_stop(&self->r));
 }
 
 /* Every way to end up on the own connection. */
 TEST_F(lookup, path_through_own_mount)
 {
-	static const char *const names[] = { "", ".", "f1", "f2/x", "../x/y" };
-	char link[] = "/tmp/link.XXXXXX";
+	static const char *const names[] = { ".", "f1", "f2/x", "../x/y" };
+	char link[] = "/tmp/link.XXXXXX", below[32];
 	unsigned int i;
 
-	raw_start(&self->r, NULL);
 	for (i = 0; i < ARRAY_SIZE(names); i++) {
 		set_dev_below(&self->r, &self->r, names[i]);
 		TH_LOG("%s", names[i]);
@@ -173,82 +143,107 @@ TEST_F(lookup, path_through_own_mount)
 	}
 	ASSERT_NE(NULL, mkdtemp(link));
 	ASSERT_EQ(0, mount(self->r.mnt, link, NULL, MS_BIND, NULL));
-	raw_set_dev(&self->r, 0, link);
+	snprintf(below, sizeof(below), "%s/f1", link);
+	raw_set_dev(&self->r, 0, below);
 	EXPECT_EQ(-EDEADLK, raw_try_open(&self->r, 0, O_RDWR));
 	EXPECT_EQ(0, umount2(link, MNT_DETACH));
 	rmdir(link);
 
 	raw_set_dev(&self->r, 0, DEV_BIG);
 	EXPECT_EQ(0, raw_try_open(&self->r, 0, O_RDWR));
-	EXPECT_EQ(0, raw_stop(&self->r));
 }
 
-TEST_F(lookup, registered_twice)
+/*
+ * mount(2) waits for the reply to INIT, and is killed while the server reads the
+ * request: the arguments stay until the server is done with them.
+ */
+TEST(mount_is_killed)
 {
-	int big = dax_open(DAX_BIG, O_RDWR), small = dax_open(DAX_SMALL, O_RDWR);
-	int null = open("/dev/null", O_RDWR);
+	char dir[] = "/tmp/mnt.XXXXXX", opts[64], buf[FUSE_MIN_READ_BUFFER];
+	pid_t mounter, killer;
+	int i, fd;
 
-	raw_start(&self->r, NULL);
-	EXPECT_EQ(0, raw_add_dev(&self->r, big, 0));
-	EXPECT_EQ(0, raw_add_dev(&self->r, big, 0));
-	EXPECT_EQ(-EEXIST, raw_add_dev(&self->r, small, 0));
-	EXPECT_EQ(-EBUSY, raw_add_dev(&self->r, big, 1));
-	EXPECT_EQ(-ENODEV, raw_add_dev(&self->r, null, 1));
-	EXPECT_EQ(-ENODEV, raw_add_dev(&self->r, self->r.fd, 1));
-	EXPECT_EQ(0, raw_add_dev(&self->r, small, 1));
-	EXPECT_EQ(0, raw_try_open(&self->r, 0, O_RDWR));
-	EXPECT_EQ(0, raw_count(&self->r, FUSE_GET_DAXDEV));
-	close(big);
-	close(small);
-	close(null);
-
-	/* a device that has gone away does not come back */
-	EXPECT_EQ(0, dax_set_mode(DAX_SMALL, DAX_DEVDAX));
-	EXPECT_EQ(0, dax_set_mode(DAX_SMALL, DAX_FAMFS));
-	small = dax_open(DAX_SMALL, O_RDWR);
-	EXPECT_EQ(-ENODEV, raw_add_dev(&self->r, small, 1));
-	close(small);
-	EXPECT_EQ(0, raw_stop(&self->r));
+	BEGIN(DAX_BIG);
+	ASSERT_NE(NULL, mkdtemp(dir));
+	for (i = 0; i < 40; i++) {
+		fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+		ASSERT_EQ(0, ioctl(fd, FUSE_DEV_IOC_SYNC_INIT));
+		snprintf(opts, sizeof(opts), "fd=%d,rootmode=40000,user_id=0,group_id=0", fd);
+		mounter = child_start();
+		if (!mounter)
+			_exit(mount("killed", dir, "fuse", 0, opts) ? 1 : 0);
+		ASSERT_EQ(1, poll(&(struct pollfd){ fd, POLLIN }, 1, 5000));
+		killer = child_start();
+		if (!killer) {
+			usleep(i * 50);
+			_exit(kill(mounter, SIGKILL));
+		}
+		/* the request, or -ENODEV after the abort */
+		if (read(fd, buf, sizeof(buf)) < 0)
+			EXPECT_EQ(ENODEV, errno);
+		EXPECT_EQ(256 + SIGKILL, child_wait(mounter));
+		EXPECT_EQ(0, child_wait(killer));
+		close(fd);
+	}
+	rmdir(dir);
+	END();
 }
 
 /* --- Whoever opened /dev/fuse needs the capability, too --- */
 
-TEST_F(lookup, descriptor_of_a_deputy)
+FIXTURE(weak) {
+	struct raw r;
+};
+
+FIXTURE_VARIANT(weak) {
+	bool from_the_start;
+	int weak_at;	/* opcode; after its reply the server uses a weak clone */
+	int want;
+	int fmaps, daxdevs;
+};
+
+/* somebody else has opened it for a server with the capability */
+FIXTURE_VARIANT_ADD(weak, descriptor_of_a_deputy) {
+	.from_the_start = true,
+};
+FIXTURE_VARIANT_ADD(weak, map) {
+	.weak_at = FUSE_OPEN, .want = -EPERM, .fmaps = 1,
+};
+FIXTURE_VARIANT_ADD(weak, device) {
+	.weak_at = FUSE_GET_FMAP, .want = -EPERM, .fmaps = 1, .daxdevs = 1,
+};
+
+FIXTURE_SETUP(weak)
 {
-	self->r.s->weak = true;
+	BEGIN(DAX_BIG);
+	raw_init(&self->r);
+	raw_set_dev(&self->r, 0, DEV_BIG);
+	raw_set_file(&self->r, 0, 0, 0, 4 * MB);
+	self->r.s->weak = variant->from_the_start;
+	self->r.s->weak_at = variant->weak_at;
 	raw_start(&self->r, NULL);
-	EXPECT_EQ(0, self->r.s->kernel_flags &
-		     (FUSE_DAX_FMAP | FUSE_DAX_FMAP_OLD));
-	EXPECT_EQ(0, raw_try_open(&self->r, 0, O_RDWR));
-	EXPECT_EQ(0, raw_count(&self->r, FUSE_GET_FMAP));
-	EXPECT_EQ(0, raw_stop(&self->r));
 }
 
-TEST_F(lookup, replies_through_a_weak_clone)
+FIXTURE_TEARDOWN(weak)
 {
-	self->r.s->weak_at = FUSE_OPEN;
-	raw_start(&self->r, NULL);
-	EXPECT_EQ(-EPERM, raw_try_open(&self->r, 0, O_RDWR));
-	EXPECT_EQ(1, raw_count(&self->r, FUSE_GET_FMAP));
-	EXPECT_EQ(0, raw_count(&self->r, FUSE_GET_DAXDEV));
 	EXPECT_EQ(0, raw_stop(&self->r));
+	END();
 }
 
-TEST_F(lookup, device_through_a_weak_clone)
+TEST_F(weak, open)
 {
-	self->r.s->weak_at = FUSE_GET_FMAP;
-	raw_start(&self->r, NULL);
-	EXPECT_EQ(-EPERM, raw_try_open(&self->r, 0, O_RDWR));
-	EXPECT_EQ(1, raw_count(&self->r, FUSE_GET_DAXDEV));
-	EXPECT_EQ(0, raw_stop(&self->r));
+	const uint64_t flags = FUSE_DAX_FMAP | FUSE_DAX_FMAP_OLD;
+
+	EXPECT_EQ(variant->from_the_start, !(self->r.s->kernel_flags & flags));
+	EXPECT_EQ(variant->want, raw_try_open(&self->r, 0, O_RDWR));
+	EXPECT_EQ(variant->fmaps, raw_count(&self->r, FUSE_GET_FMAP));
+	EXPECT_EQ(variant->daxdevs, raw_count(&self->r, FUSE_GET_DAXDEV));
 }
 
 TEST_F(lookup, registered_through_a_weak_clone)
 {
-	int dev = dax_open(DAX_BIG, O_RDWR), strong;
+	int dev = dax_open(DAX_BIG, O_RDWR), strong = self->r.fd;
 
-	raw_start(&self->r, NULL);
-	strong = self->r.fd;
 	self->r.fd = raw_open_weak();
 	ASSERT_EQ(0, ioctl(self->r.fd, FUSE_DEV_IOC_CLONE, &strong));
 	EXPECT_EQ(-EPERM, raw_add_dev(&self->r, dev, 0));
@@ -256,7 +251,6 @@ TEST_F(lookup, registered_through_a_weak_clone)
 	self->r.fd = strong;
 	EXPECT_EQ(0, raw_add_dev(&self->r, dev, 0));
 	close(dev);
-	EXPECT_EQ(0, raw_stop(&self->r));
 }
 
 FAMFS_TEST_MAIN

@@ -41,8 +41,10 @@ struct shared {
 #define NODE_STEP 16
 #define NODE_FIRST 2
 
-void drop_rawio(void)
+/* Take a capability from the calling process, or lay it aside. */
+static void set_rawio(bool effective, bool permitted)
 {
+	const uint32_t rawio = 1U << CAP_SYS_RAWIO;
 	struct __user_cap_header_struct h = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
 	};
@@ -50,29 +52,24 @@ void drop_rawio(void)
 
 	if (syscall(SYS_capget, &h, d))
 		err(2, "capget");
-	d[0].effective &= ~(1U << CAP_SYS_RAWIO);
-	d[0].permitted &= ~(1U << CAP_SYS_RAWIO);
+	d[0].effective = (d[0].effective & ~rawio) | (effective ? rawio : 0);
+	d[0].permitted = (d[0].permitted & ~rawio) | (permitted ? rawio : 0);
 	if (syscall(SYS_capset, &h, d))
 		err(2, "capset");
 }
 
+void drop_rawio(void)
+{
+	set_rawio(false, false);
+}
+
 int raw_open_weak(void)
 {
-	struct __user_cap_header_struct h = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct d[_LINUX_CAPABILITY_U32S_3];
 	int fd;
 
-	if (syscall(SYS_capget, &h, d))
-		err(2, "capget");
-	d[0].effective &= ~(1U << CAP_SYS_RAWIO);
-	if (syscall(SYS_capset, &h, d))
-		err(2, "capset");
+	set_rawio(false, true);
 	fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	d[0].effective |= 1U << CAP_SYS_RAWIO;
-	if (syscall(SYS_capset, &h, d))
-		err(2, "capset");
+	set_rawio(true, true);
 	return fd;
 }
 
@@ -322,8 +319,7 @@ static void serve_one(const struct raw *r, const struct fuse_in_header *ih)
 		return answer(r, ih, 0, NULL, 0);
 	case FUSE_CREATE:
 		if (!r->s->can_create)
-			return answer(r, ih, r->s->create_error ?: ENOSYS,
-				      NULL, 0);
+			return answer(r, ih, ENOSYS, NULL, 0);
 		return answer_create(r, ih, (const char *)(ih + 1) +
 				     sizeof(struct fuse_create_in),
 				     sizeof(struct fuse_entry_out) +
@@ -547,19 +543,68 @@ void raw_set_file(struct raw *r, unsigned int i, unsigned int dev, uint64_t off,
 	raw_set_map(r, i, len, FUSE_FAMFS_EXT_SIMPLE, 1, &ext, sizeof(ext));
 }
 
+void raw_set_extents(struct raw *r, unsigned int i, unsigned int n, uint64_t len,
+		     void (*place)(unsigned int nr, struct fuse_famfs_simple_ext *ext))
+{
+	struct fuse_famfs_simple_ext *ext = calloc(n, sizeof(*ext));
+	unsigned int nr;
+
+	if (!ext)
+		err(1, "calloc");
+	for (nr = 0; nr < n; nr++) {
+		place(nr, &ext[nr]);
+		ext[nr].se_len = len;
+	}
+	raw_set_map(r, i, n * len, FUSE_FAMFS_EXT_SIMPLE, n, ext,
+		    n * sizeof(*ext));
+	free(ext);
+}
+
+void raw_set_strips(struct raw *r, unsigned int i, unsigned int n,
+		    unsigned int devs, uint64_t off, uint64_t len, uint64_t chunk)
+{
+	struct {
+		struct fuse_famfs_iext iext;
+		struct fuse_famfs_simple_ext ext[RAW_STRIPS];
+	} map = {
+		.iext = { .ie_nstrips = n, .ie_chunk_size = chunk,
+			  .ie_nbytes = n * len },
+	};
+	unsigned int nr;
+
+	for (nr = 0; nr < n; nr++) {
+		map.ext[nr].se_devindex = nr % devs;
+		map.ext[nr].se_offset = off + nr * len;
+		map.ext[nr].se_len = len;
+	}
+	raw_set_map(r, i, n * len, FUSE_FAMFS_EXT_INTERLEAVE, 1, &map,
+		    sizeof(map.iext) + n * sizeof(map.ext[0]));
+}
+
 void raw_renew(struct raw *r, unsigned int i)
 {
 	r->s->files[i].serial++;
 }
 
+const char *raw_path(const struct raw *r, unsigned int i)
+{
+	return strf("%s/f%u", r->mnt, i);
+}
+
 int raw_open(const struct raw *r, unsigned int i, int flags)
 {
-	char path[64];
-	int fd;
+	int fd = open(raw_path(r, i), flags | O_CLOEXEC, 0644);
 
-	snprintf(path, sizeof(path), "%s/f%u", r->mnt, i);
-	fd = open(path, flags | O_CLOEXEC, 0644);
 	return fd < 0 ? -errno : fd;
+}
+
+int raw_must_open(const struct raw *r, unsigned int i, int flags)
+{
+	int fd = raw_open(r, i, flags);
+
+	if (fd < 0)
+		errx(1, "%s: %s", raw_path(r, i), strerror(-fd));
+	return fd;
 }
 
 int raw_try_open(const struct raw *r, unsigned int i, int flags)
@@ -586,12 +631,7 @@ uint64_t raw_count(const struct raw *r, int opcode)
 
 uint64_t raw_requests(const struct raw *r)
 {
-	uint64_t sum = 0;
-	int i;
-
-	for (i = 0; i < RAW_OPCODES; i++)
-		sum += r->s->counts[i];
-	return sum;
+	return server_stats_sum(r->s->counts);
 }
 
 int raw_notify(const struct raw *r, int code, const void *body, size_t len)
@@ -600,4 +640,13 @@ int raw_notify(const struct raw *r, int code, const void *body, size_t len)
 	struct iovec iov[2] = { { &oh, sizeof(oh) }, { (void *)body, len } };
 
 	return writev(r->fd, iov, 2) < 0 ? -errno : 0;
+}
+
+int raw_inval_inode(const struct raw *r, unsigned int i, int64_t off, int64_t len)
+{
+	struct fuse_notify_inval_inode_out out = {
+		.ino = raw_node(r, i), .off = off, .len = len,
+	};
+
+	return raw_notify(r, FUSE_NOTIFY_INVAL_INODE, &out, sizeof(out));
 }

@@ -25,8 +25,13 @@
 
 #define RAW_FILES 4
 #define RAW_DEVS 64
-#define RAW_OPCODES 64
+#define RAW_OPCODES SERVER_NR_STATS
 #define RAW_PUSHED 3
+#define RAW_STRIPS 4
+
+/* What servers in use ask for besides famfs. */
+#define RAW_USUAL (FUSE_INIT_EXT | FUSE_ATOMIC_O_TRUNC | FUSE_AUTO_INVAL_DATA | \
+		   FUSE_DO_READDIRPLUS | FUSE_FLOCK_LOCKS | FUSE_MAX_PAGES)
 
 /* Reply to a request: an error, or bytes. */
 struct raw_reply {
@@ -65,8 +70,6 @@ struct raw_state {
 	 * is longer than the kernel asks for. Else maps are sent as they are.
 	 */
 	bool fmap_size;
-	/* errno of the reply to FUSE_CREATE, or 0: ENOSYS */
-	int create_error;
 	/* FUSE_CREATE and FUSE_MKNOD show a hidden file */
 	bool can_create, can_mknod;
 	/* wait with the reply to FUSE_GET_FMAP until it is false */
@@ -123,6 +126,15 @@ void raw_set_file(struct raw *r, unsigned int i, unsigned int dev, uint64_t off,
 /* ... or @n extents of type @type, which are @len bytes altogether. */
 void raw_set_map(struct raw *r, unsigned int i, uint64_t size, uint32_t type,
 		 uint32_t n, const void *extents, size_t len);
+/* ... or @n extents of @len bytes, each where @place says: device and offset. */
+void raw_set_extents(struct raw *r, unsigned int i, unsigned int n, uint64_t len,
+		     void (*place)(unsigned int nr, struct fuse_famfs_simple_ext *ext));
+/*
+ * ... or interleaved over @n strips of @len bytes, one behind the other from @off
+ * on, and each on the next one of @devs devices.
+ */
+void raw_set_strips(struct raw *r, unsigned int i, unsigned int n,
+		    unsigned int devs, uint64_t off, uint64_t len, uint64_t chunk);
 /*
  * The name is that of another inode from now on. Takes effect with the next
  * look-up: for connections that do not cache names.
@@ -130,9 +142,12 @@ void raw_set_map(struct raw *r, unsigned int i, uint64_t size, uint32_t type,
 void raw_renew(struct raw *r, unsigned int i);
 uint64_t raw_node(const struct raw *r, unsigned int i);
 
+const char *raw_path(const struct raw *r, unsigned int i);
 /* Open a file. Return: descriptor or -errno. */
 int raw_open(const struct raw *r, unsigned int i, int flags);
-/* ... and close it. Return: 0 or -errno. */
+/* The same, but it has to be possible. */
+int raw_must_open(const struct raw *r, unsigned int i, int flags);
+/* Open and close a file. Return: 0 or -errno. */
 int raw_try_open(const struct raw *r, unsigned int i, int flags);
 /* FUSE_DEV_IOC_DAXDEV_OPEN. Return: 0 or -errno. */
 int raw_add_dev(const struct raw *r, int fd, uint64_t index);
@@ -141,6 +156,8 @@ uint64_t raw_count(const struct raw *r, int opcode);
 uint64_t raw_requests(const struct raw *r);
 /* Send a notification: FUSE_NOTIFY_* and its body. Return: 0 or -errno. */
 int raw_notify(const struct raw *r, int code, const void *body, size_t len);
+/* The one that retires the map, or just the attributes if @off is negative. */
+int raw_inval_inode(const struct raw *r, unsigned int i, int64_t off, int64_t len);
 
 /* Open /dev/fuse without CAP_SYS_RAWIO. */
 int raw_open_weak(void);

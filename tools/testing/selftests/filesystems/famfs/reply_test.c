@@ -1,24 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Replies of the server, right and wrong: what becomes of the open. */
-#define _GNU_SOURCE
 #include <err.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
-#include <unistd.h>
-#include <linux/fuse.h>
 
-#include "../../kselftest_harness.h"
 #include "raw.h"
-#include "util.h"
+#include "test.h"
 
 #define CASE_PAGE (4 * KB)
 #include "../../../../../fs/fuse/famfs_map_cases.h"
@@ -55,7 +43,7 @@ FIXTURE_SETUP(reply)
 	raw_start(&self->r, chdir_root);
 	self->fd = -1;
 	/* about changing modes */
-	log_lines();
+	log_lines("");
 }
 
 FIXTURE_TEARDOWN(reply)
@@ -65,21 +53,16 @@ FIXTURE_TEARDOWN(reply)
 	if (self->fd >= 0)
 		close(self->fd);
 	EXPECT_EQ(0, raw_stop(&self->r));
-	EXPECT_EQ(0, log_lines());
+	EXPECT_EQ(0, log_lines(""));
 	END();
 }
 
 /* The file that stays open. */
-static bool hold_open(FIXTURE_DATA(reply) *self)
+static void hold_open(FIXTURE_DATA(reply) *self)
 {
-	self->fd = raw_open(&self->r, OPEN, O_RDWR);
-	if (self->fd < 0)
-		return false;
-	self->p = map_rw(self->fd, 2 * MB);
-	if (!self->p)
-		return false;
+	self->fd = raw_must_open(&self->r, OPEN, O_RDWR);
+	self->p = map_rw(self->fd, 2 * MB, 0);
 	fill_pattern(self->p, 2 * MB, 1, 0);
-	return true;
 }
 
 /* Nothing but the file of the case has suffered. */
@@ -87,14 +70,12 @@ static const char *sick(FIXTURE_DATA(reply) *self)
 {
 	int fd;
 
-	if (log_lines())
+	if (log_lines(""))
 		return "the kernel has something to say";
 	raw_renew(&self->r, HEALTHY);
 	fd = raw_open(&self->r, HEALTHY, O_RDWR);
-	if (fd < 0)
-		return "another file cannot be opened";
 	if (!rw_works(fd, MB))
-		return "another file cannot be read and written";
+		return "another file cannot be opened, read and written";
 	close(fd);
 	if (!rw_works(self->fd, MB))
 		return "the open file cannot be read and written";
@@ -106,22 +87,13 @@ static const char *sick(FIXTURE_DATA(reply) *self)
 /* Every byte of the file of a good case can be reached in both ways. */
 static bool usable(int fd, uint64_t size)
 {
-	void *buf = malloc(size);
-	bool ok = false;
-	uint8_t *p;
+	uint8_t *p = map_rw(fd, size, 0);
+	bool ok = write_pattern(fd, size, 2, 0) &&
+		  check_pattern(p, size, 2, 0) < 0;
 
-	p = map_at(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0, PMD, 0);
-	if (buf && p) {
-		fill_pattern(buf, size, 2, 0);
-		ok = pwrite(fd, buf, size, 0) == (ssize_t)size &&
-		     check_pattern(p, size, 2, 0) < 0;
-		fill_pattern(p, size, 3, 0);
-		ok = ok && pread(fd, buf, size, 0) == (ssize_t)size &&
-		     check_pattern(buf, size, 3, 0) < 0;
-	}
-	if (p)
-		munmap(p, size);
-	free(buf);
+	fill_pattern(p, size, 3, 0);
+	ok = ok && has_pattern(fd, size, 3, 0);
+	munmap(p, size);
 	return ok;
 }
 
@@ -129,21 +101,20 @@ static bool usable(int fd, uint64_t size)
 static const char *try_open(FIXTURE_DATA(reply) *self, int want)
 {
 	static char why[64];
-	int got;
+	int fd, got;
+	bool ok;
 
 	raw_renew(&self->r, CASE);
-	got = raw_open(&self->r, CASE, O_RDWR);
-	if (got >= 0 && !want && !usable(got, self->r.s->files[CASE].size)) {
-		close(got);
-		return "the file cannot be used";
+	fd = raw_open(&self->r, CASE, O_RDWR);
+	got = fd < 0 ? -fd : 0;
+	ok = fd < 0 || want || usable(fd, self->r.s->files[CASE].size);
+	if (fd >= 0)
+		close(fd);
+	if (got != want) {
+		snprintf(why, sizeof(why), "open says %d, not %d", got, want);
+		return why;
 	}
-	if (got >= 0)
-		close(got);
-	if ((got < 0 ? -got : 0) == want)
-		return NULL;
-	snprintf(why, sizeof(why), "open says %d, not %d", got < 0 ? -got : 0,
-		 want);
-	return why;
+	return ok ? NULL : "the file cannot be used";
 }
 
 /* Print the outcome of a case. Return: true if it is what it should be. */
@@ -152,6 +123,10 @@ static bool report(const char *name, const char *why)
 	printf("# case %s: %s\n", name, why ?: "ok");
 	return !why;
 }
+
+/* The file of the case opens like that, and nothing else has suffered. */
+#define EXPECT_OPEN(want, name) \
+	EXPECT_TRUE(report(name, try_open(self, want) ?: sick(self)))
 
 static void set_case(FIXTURE_DATA(reply) *self, const struct famfs_case *c)
 {
@@ -163,39 +138,24 @@ static void set_case(FIXTURE_DATA(reply) *self, const struct famfs_case *c)
 	self->r.s->files[CASE].size = c->err ? PAGE : c->h.file_size;
 }
 
-/* All cases that are good, or all that are not. Return: how many. */
-static unsigned int try_cases(struct __test_metadata *_metadata,
-			      FIXTURE_DATA(reply) *self, bool good)
+/* Good ones and bad ones. */
+TEST_F(reply, maps)
 {
-	unsigned int i, n = 0;
+	unsigned int i, good = 0;
 
+	if (PAGE != CASE_PAGE)
+		SKIP(return, "the cases have other pages");
+	hold_open(self);
 	for (i = 0; i < ARRAY_SIZE(famfs_cases); i++) {
 		const struct famfs_case *c = &famfs_cases[i];
 
-		if (!c->err != good)
-			continue;
 		set_case(self, c);
-		EXPECT_TRUE(report(c->name, try_open(self, c->err) ?: sick(self)));
-		n++;
+		EXPECT_OPEN(c->err, c->name);
+		good += !c->err;
 	}
+	EXPECT_LT(10, good);
+	EXPECT_LT(70, ARRAY_SIZE(famfs_cases) - good);
 	EXPECT_EQ(1, raw_count(&self->r, FUSE_GET_DAXDEV));
-	return n;
-}
-
-TEST_F(reply, good_maps)
-{
-	if (PAGE != CASE_PAGE)
-		SKIP(return, "the cases have other pages");
-	ASSERT_TRUE(hold_open(self));
-	EXPECT_LT(10, try_cases(_metadata, self, true));
-}
-
-TEST_F(reply, bad_maps)
-{
-	if (PAGE != CASE_PAGE)
-		SKIP(return, "the cases have other pages");
-	ASSERT_TRUE(hold_open(self));
-	EXPECT_LT(70, try_cases(_metadata, self, false));
 }
 
 /* A map is checked before any device in it is asked for. */
@@ -227,32 +187,21 @@ TEST_F(reply, bad_maps_ask_for_no_device)
 #define MOST ((FAMFS_FMAP_MAX - sizeof(struct fuse_famfs_fmap_header)) / \
 	      sizeof(struct fuse_famfs_simple_ext))
 
-static void set_longest(FIXTURE_DATA(reply) *self, unsigned int n)
+/* They may not overlap, so most of them end beyond the device. */
+static void place_one_by_one(unsigned int nr, struct fuse_famfs_simple_ext *ext)
 {
-	struct fuse_famfs_simple_ext *ext = calloc(n, sizeof(*ext));
-	unsigned int i;
-
-	/* they may not overlap, so most of them would end beyond the device */
-	for (i = 0; i < n; i++) {
-		ext[i].se_offset = (uint64_t)i * PAGE;
-		ext[i].se_len = PAGE;
-	}
-	raw_set_map(&self->r, CASE, n * PAGE, FUSE_FAMFS_EXT_SIMPLE, n, ext,
-		    n * sizeof(*ext));
-	free(ext);
+	ext->se_offset = (uint64_t)nr * PAGE;
 }
 
 TEST_F(reply, longest_map)
 {
-	ASSERT_TRUE(hold_open(self));
+	hold_open(self);
 	self->r.s->fmap_size = true;
 	/* what the device is too small for has been read to its end */
-	set_longest(self, MOST);
-	EXPECT_EQ(NULL, try_open(self, EINVAL));
-	EXPECT_EQ(NULL, sick(self));
-	set_longest(self, MOST + 1);
-	EXPECT_EQ(NULL, try_open(self, E2BIG));
-	EXPECT_EQ(NULL, sick(self));
+	raw_set_extents(&self->r, CASE, MOST, PAGE, place_one_by_one);
+	EXPECT_OPEN(EINVAL, "longest");
+	raw_set_extents(&self->r, CASE, MOST + 1, PAGE, place_one_by_one);
+	EXPECT_OPEN(E2BIG, "too long");
 }
 
 /* Of a map of one extent: what the header says of the length, and what is sent. */
@@ -283,7 +232,7 @@ TEST_F(reply, length_of_a_map)
 	uint64_t before;
 	unsigned int i;
 
-	ASSERT_TRUE(hold_open(self));
+	hold_open(self);
 	raw_set_file(&self->r, CASE, 0, 0, 2 * MB);
 	for (i = 0; i < ARRAY_SIZE(size_cases); i++) {
 		const struct size_case *c = &size_cases[i];
@@ -299,37 +248,35 @@ TEST_F(reply, length_of_a_map)
 	}
 }
 
-struct error_case {
-	int error, err;
-};
-
-static const struct error_case error_cases[] = {
-	{ ENOSYS, EOPNOTSUPP }, { EIO, EIO }, { ENOENT, ENOENT },
-	{ EPERM, EPERM }, { EACCES, EACCES }, { ENODEV, ENODEV },
-	{ EINVAL, EINVAL }, { ENOMEM, ENOMEM }, { EBUSY, EBUSY },
-	{ EAGAIN, EAGAIN }, { ETIMEDOUT, ETIMEDOUT }, { 511, 511 },
-};
-
 /* Errors are passed on, and the next open asks again. */
-TEST_F(reply, error_for_a_map)
+static void error_replies(struct __test_metadata *_metadata,
+			  FIXTURE_DATA(reply) *self,
+			  volatile struct raw_reply *reply, int opcode)
 {
-	volatile struct raw_reply *reply = &self->r.s->files[CASE].fmap;
+	static const int errors[] = {
+		ENOSYS, EIO, ENOENT, EPERM, EACCES, ENODEV, EINVAL, ENOMEM,
+		EBUSY, EAGAIN, ETIMEDOUT, 511,
+	};
 	uint64_t before;
 	unsigned int i;
 
-	ASSERT_TRUE(hold_open(self));
-	raw_set_file(&self->r, CASE, 0, 0, PAGE);
-	for (i = 0; i < ARRAY_SIZE(error_cases); i++) {
-		const char *why;
-
-		reply->error = error_cases[i].error;
-		why = try_open(self, error_cases[i].err) ?: sick(self);
-		EXPECT_TRUE(report(strerror(error_cases[i].error), why));
+	for (i = 0; i < ARRAY_SIZE(errors); i++) {
+		reply->error = errors[i];
+		EXPECT_OPEN(errors[i] == ENOSYS ? EOPNOTSUPP : errors[i],
+			    strerror(errors[i]));
 	}
 	reply->error = 0;
-	before = raw_count(&self->r, FUSE_GET_FMAP);
+	before = raw_count(&self->r, opcode);
 	EXPECT_EQ(NULL, try_open(self, 0));
-	EXPECT_EQ(before + 1, raw_count(&self->r, FUSE_GET_FMAP));
+	EXPECT_EQ(before + 1, raw_count(&self->r, opcode));
+}
+
+TEST_F(reply, error_for_a_map)
+{
+	hold_open(self);
+	raw_set_file(&self->r, CASE, 0, 0, PAGE);
+	error_replies(_metadata, self, &self->r.s->files[CASE].fmap,
+		      FUSE_GET_FMAP);
 }
 
 /* Two files on the same memory: the second one is refused, wherever they meet. */
@@ -349,13 +296,10 @@ TEST_F(reply, memory_of_another_file)
 	};
 	unsigned int i;
 
-	ASSERT_TRUE(hold_open(self));
+	hold_open(self);
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		const char *why;
-
 		raw_set_file(&self->r, CASE, 0, cases[i].off, cases[i].len);
-		why = try_open(self, cases[i].err) ?: sick(self);
-		EXPECT_TRUE(report(cases[i].name, why));
+		EXPECT_OPEN(cases[i].err, cases[i].name);
 	}
 }
 
@@ -395,6 +339,7 @@ static const struct format_case {
 /* The file of the case lies on device 1. */
 static void use_device(FIXTURE_DATA(reply) *self)
 {
+	hold_open(self);
 	raw_set_file(&self->r, CASE, 1, 2 * MB, 2 * MB);
 }
 
@@ -402,12 +347,10 @@ TEST_F(reply, format_of_a_device)
 {
 	unsigned int i;
 
-	ASSERT_TRUE(hold_open(self));
 	use_device(self);
 	for (i = 0; i < ARRAY_SIZE(format_cases); i++) {
 		const struct format_case *c = &format_cases[i];
 		struct fuse_daxdev_out out[2] = { c->out };
-		const char *why;
 
 		if (c->fill)
 			memset(out[0].name, 'x', c->fill - UNNAMED);
@@ -415,32 +358,19 @@ TEST_F(reply, format_of_a_device)
 			strcpy(out[0].name, DEV_SMALL);
 		out[1] = out[0];
 		raw_set_reply(&self->r.s->devs[1], 0, out, c->len);
-		why = try_open(self, c->err) ?: sick(self);
-		EXPECT_TRUE(report(c->name, why));
+		EXPECT_OPEN(c->err, c->name);
 		EXPECT_EQ(c->write_err, self->r.s->write_err[FUSE_GET_DAXDEV]);
 	}
 	/* none of them has used up the index */
 	raw_set_dev(&self->r, 1, DEV_SMALL);
-	EXPECT_EQ(NULL, try_open(self, 0));
-	EXPECT_EQ(NULL, sick(self));
+	EXPECT_OPEN(0, "good");
 }
 
 TEST_F(reply, error_for_a_device)
 {
-	unsigned int i;
-
-	ASSERT_TRUE(hold_open(self));
 	use_device(self);
 	raw_set_dev(&self->r, 1, DEV_SMALL);
-	for (i = 0; i < ARRAY_SIZE(error_cases); i++) {
-		const char *why;
-
-		self->r.s->devs[1].error = error_cases[i].error;
-		why = try_open(self, error_cases[i].err) ?: sick(self);
-		EXPECT_TRUE(report(strerror(error_cases[i].error), why));
-	}
-	self->r.s->devs[1].error = 0;
-	EXPECT_EQ(NULL, try_open(self, 0));
+	error_replies(_metadata, self, &self->r.s->devs[1], FUSE_GET_DAXDEV);
 }
 
 /* Names that are right in form, but not in what they name. */
@@ -500,21 +430,9 @@ static void make_nodes(void)
 
 static void remove_nodes(void)
 {
-	static const char *const names[] = {
-		"file", "fifo", "block", "dax-block", "no-major", "no-minor",
-		"dangling", "loop", "link",
-	};
-	char path[64];
-	size_t i;
-
 	umount(NODES "/nodev");
-	for (i = 0; i < ARRAY_SIZE(names); i++) {
-		snprintf(path, sizeof(path), NODES "/%s", names[i]);
-		unlink(path);
-	}
-	rmdir(NODES "/dir");
-	rmdir(NODES "/nodev");
-	rmdir(NODES);
+	if (system("rm -rf " NODES))
+		errx(1, NODES);
 }
 
 TEST_F(reply, name_of_a_device)
@@ -522,15 +440,12 @@ TEST_F(reply, name_of_a_device)
 	unsigned int i;
 
 	make_nodes();
-	ASSERT_TRUE(hold_open(self));
 	use_device(self);
 	for (i = 0; i < ARRAY_SIZE(path_cases); i++) {
 		const struct path_case *c = &path_cases[i];
-		const char *why;
 
 		raw_set_dev(&self->r, 1, c->path);
-		why = try_open(self, c->err) ?: sick(self);
-		EXPECT_TRUE(report(c->name, why));
+		EXPECT_OPEN(c->err, c->name);
 	}
 	/* by a link */
 	raw_set_dev(&self->r, 1, NODES "/link");
@@ -543,33 +458,28 @@ TEST_F(reply, index_0_means_the_one_asked_for)
 {
 	struct fuse_daxdev_out out = {};
 
-	ASSERT_TRUE(hold_open(self));
 	use_device(self);
 	strcpy(out.name, DEV_SMALL);
 	raw_set_reply(&self->r.s->devs[1], 0, &out, sizeof(out));
-	EXPECT_EQ(NULL, try_open(self, 0));
-	EXPECT_EQ(NULL, sick(self));
+	EXPECT_OPEN(0, "good");
 }
 
 /* A relative name is relative to the directory of the server. */
 TEST_F(reply, relative_name)
 {
 	ASSERT_EQ(0, chdir("/tmp"));
-	ASSERT_TRUE(hold_open(self));
 	use_device(self);
 	raw_set_dev(&self->r, 1, DEV_SMALL + 1);
-	EXPECT_EQ(NULL, try_open(self, 0));
-	EXPECT_EQ(NULL, sick(self));
+	EXPECT_OPEN(0, "good");
 }
 
 /* The last index there is, and the last device that there is room for. */
 TEST_F(reply, index_63)
 {
-	ASSERT_TRUE(hold_open(self));
+	hold_open(self);
 	raw_set_file(&self->r, CASE, 63, 2 * MB, 2 * MB);
 	raw_set_dev(&self->r, 63, DEV_SMALL);
-	EXPECT_EQ(NULL, try_open(self, 0));
-	EXPECT_EQ(NULL, sick(self));
+	EXPECT_OPEN(0, "good");
 }
 
 /* The kernel's messages about changing modes are not of interest here. */
@@ -579,7 +489,7 @@ static void set_mode(const char *dev, enum dax_mode mode)
 
 	if (ret)
 		errx(1, "%s: mode %d: %s", dev, mode, strerror(-ret));
-	log_lines();
+	log_lines("");
 }
 
 /* A device in each mode. Its node is there in all of them. */
@@ -595,17 +505,14 @@ TEST_F(reply, mode_of_a_device)
 		{ "no driver", DAX_DISABLED, ENODEV },
 		{ "famfs", DAX_FAMFS, 0 },
 	};
-	const char *why;
 	unsigned int i;
 
 	BEGIN(DAX_TWO);
-	ASSERT_TRUE(hold_open(self));
 	use_device(self);
 	raw_set_dev(&self->r, 1, DEV_TWO);
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		set_mode(DAX_TWO, cases[i].mode);
-		why = try_open(self, cases[i].err) ?: sick(self);
-		EXPECT_TRUE(report(cases[i].name, why));
+		EXPECT_OPEN(cases[i].err, cases[i].name);
 	}
 }
 
@@ -620,22 +527,20 @@ TEST_F(reply, device_that_is_held)
 	raw_set_dev(&other, 0, DEV_SMALL);
 	raw_set_file(&other, CASE, 0, 0, 2 * MB);
 	raw_start(&other, NULL);
-	fd = raw_open(&other, CASE, O_RDWR);
-	ASSERT_LE(0, fd);
+	fd = raw_must_open(&other, CASE, O_RDWR);
 
-	ASSERT_TRUE(hold_open(self));
 	use_device(self);
 	raw_set_dev(&self->r, 1, DEV_SMALL);
-	EXPECT_TRUE(report("another mount", try_open(self, EBUSY) ?: sick(self)));
+	EXPECT_OPEN(EBUSY, "another mount");
 	close(fd);
 	/* it is the mount that holds the device, not the open file */
 	EXPECT_EQ(NULL, try_open(self, EBUSY));
 	ASSERT_EQ(0, raw_stop(&other));
-	EXPECT_TRUE(report("given back", try_open(self, 0) ?: sick(self)));
+	EXPECT_OPEN(0, "given back");
 
 	raw_set_dev(&self->r, 2, DEV_SMALL);
 	raw_set_file(&self->r, CASE, 2, 0, 2 * MB);
-	EXPECT_TRUE(report("another index", try_open(self, EBUSY) ?: sick(self)));
+	EXPECT_OPEN(EBUSY, "another index");
 }
 
 /*
@@ -688,7 +593,7 @@ TEST_F(reply, second_device_is_bad)
 		    sizeof(ext));
 	raw_set_dev(&self->r, 1, "/dev/null");
 	EXPECT_EQ(NULL, try_open(self, ENODEV));
-	ASSERT_TRUE(hold_open(self));
+	hold_open(self);
 	EXPECT_EQ(NULL, sick(self));
 	EXPECT_EQ(2, raw_count(&self->r, FUSE_GET_DAXDEV));
 	raw_set_dev(&self->r, 1, DEV_SMALL);

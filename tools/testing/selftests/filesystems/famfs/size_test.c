@@ -1,27 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The size of a file is fixed: who tries to change it, and what comes of that. */
-#define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
-#include <unistd.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
-#include <linux/fuse.h>
 
-#include "../../kselftest_harness.h"
 #include "raw.h"
-#include "util.h"
-
+#include "test.h"
 
 #define SIZE (8 * MB - 100)
 #define OTHER_SIZE (2 * MB)
@@ -33,9 +20,9 @@ enum { FILE_0, OTHER, SAME, LATE };
 FIXTURE(size)
 {
 	struct raw r;
-	char path[64];
 	int fd, other;
 	uint8_t *p;
+	uint64_t changes;
 };
 
 FIXTURE_VARIANT(size)
@@ -62,6 +49,16 @@ FIXTURE_VARIANT_ADD(size, killpriv_v2) {
 	.init_flags = FUSE_HANDLE_KILLPRIV_V2,
 };
 
+/* What arrives at the server of attempts to change a file. */
+static uint64_t changes(const struct raw *r)
+{
+	return raw_count(r, FUSE_SETATTR) + raw_count(r, FUSE_OPEN) +
+	       raw_count(r, FUSE_CREATE) + raw_count(r, FUSE_FALLOCATE) +
+	       raw_count(r, FUSE_COPY_FILE_RANGE) +
+	       raw_count(r, FUSE_COPY_FILE_RANGE_64) +
+	       raw_count(r, FUSE_WRITE) + raw_count(r, FUSE_READ);
+}
+
 FIXTURE_SETUP(size)
 {
 	struct raw *r = &self->r;
@@ -75,19 +72,16 @@ FIXTURE_SETUP(size)
 	raw_set_file(r, SAME, 0, 2 * MB, SIZE);
 	raw_set_file(r, OTHER, 0, 64 * MB, OTHER_SIZE);
 	raw_start(r, NULL);
-	snprintf(self->path, sizeof(self->path), "%s/f%d", r->mnt, FILE_0);
-	self->fd = raw_open(r, FILE_0, O_RDWR);
-	self->other = raw_open(r, OTHER, O_RDWR);
-	ASSERT_LE(0, self->fd);
-	ASSERT_LE(0, self->other);
-	self->p = map_rw(self->fd, 8 * MB);
+	self->fd = raw_must_open(r, FILE_0, O_RDWR);
+	self->other = raw_must_open(r, OTHER, O_RDWR);
+	self->p = map_rw(self->fd, 8 * MB, 0);
 	fill_pattern(self->p, SIZE, SEED, 0);
+	self->changes = changes(r);
 }
 
 FIXTURE_TEARDOWN(size)
 {
-	if (self->p)
-		munmap(self->p, 8 * MB);
+	munmap(self->p, 8 * MB);
 	close(self->fd);
 	close(self->other);
 	EXPECT_EQ(0, raw_stop(&self->r));
@@ -97,25 +91,18 @@ FIXTURE_TEARDOWN(size)
 /* The file is what it was: its size, content, mapping. */
 static bool intact(FIXTURE_DATA(size) *self)
 {
-	struct fault f;
 	struct stat st;
-	uint8_t buf[64];
 
 	return !fstat(self->fd, &st) && st.st_size == SIZE &&
-	       try_read(self->p, &f) && try_write(self->p + SIZE - 1, &f) &&
+	       try_read(self->p, NULL) && try_write(self->p + SIZE - 1, NULL) &&
 	       check_pattern(self->p, SIZE, SEED, 0) < 0 &&
-	       pread(self->fd, buf, 64, SIZE - 50) == 50 &&
-	       check_pattern(buf, 50, SEED, SIZE - 50) < 0;
+	       has_pattern(self->fd, 50, SEED, SIZE - 50);
 }
 
-/* Neither ours nor the server's: what arrives there. */
-static uint64_t changes(const struct raw *r)
+/* ... and nobody has asked the server to change it, nor will. */
+static bool unasked(FIXTURE_DATA(size) *self)
 {
-	return raw_count(r, FUSE_SETATTR) + raw_count(r, FUSE_OPEN) +
-	       raw_count(r, FUSE_CREATE) + raw_count(r, FUSE_FALLOCATE) +
-	       raw_count(r, FUSE_COPY_FILE_RANGE) +
-	       raw_count(r, FUSE_COPY_FILE_RANGE_64) +
-	       raw_count(r, FUSE_WRITE) + raw_count(r, FUSE_READ);
+	return changes(&self->r) == self->changes && intact(self);
 }
 
 TEST_F(size, truncate)
@@ -123,15 +110,13 @@ TEST_F(size, truncate)
 	const off_t sizes[] = {
 		0, 1, PAGE, SIZE - 1, SIZE, SIZE + 1, 8 * MB, GB,
 	};
-	uint64_t before = changes(&self->r);
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		EXPECT_ERRNO(EPERM, ftruncate(self->fd, sizes[i]));
-		EXPECT_ERRNO(EPERM, truncate(self->path, sizes[i]));
+		EXPECT_ERRNO(EPERM, truncate(raw_path(&self->r, FILE_0), sizes[i]));
 	}
-	EXPECT_EQ(before, changes(&self->r));
-	EXPECT_TRUE(intact(self));
+	EXPECT_TRUE(unasked(self));
 }
 
 TEST_F(size, open_to_truncate)
@@ -141,16 +126,14 @@ TEST_F(size, open_to_truncate)
 		O_RDWR | O_TRUNC | O_APPEND, O_RDWR | O_TRUNC | O_DIRECT,
 		O_RDWR | O_TRUNC | O_CREAT,
 	};
-	uint64_t before = changes(&self->r);
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(flags); i++)
 		EXPECT_EQ(-EPERM, raw_open(&self->r, FILE_0, flags[i]));
 	/* a file whose map has not been fetched yet */
 	EXPECT_EQ(-EPERM, raw_open(&self->r, SAME, O_RDWR | O_TRUNC));
-	EXPECT_EQ(before, changes(&self->r));
+	EXPECT_TRUE(unasked(self));
 	EXPECT_EQ(2, raw_count(&self->r, FUSE_GET_FMAP));
-	EXPECT_TRUE(intact(self));
 }
 
 TEST_F(size, fallocate)
@@ -164,7 +147,6 @@ TEST_F(size, fallocate)
 		FALLOC_FL_UNSHARE_RANGE,
 		FALLOC_FL_UNSHARE_RANGE | FALLOC_FL_KEEP_SIZE,
 	};
-	uint64_t before = changes(&self->r);
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(modes); i++) {
@@ -172,45 +154,35 @@ TEST_F(size, fallocate)
 		EXPECT_ERRNO(EOPNOTSUPP, fallocate(self->fd, modes[i], 8 * MB, PAGE));
 	}
 	EXPECT_ERRNO(EOPNOTSUPP, madvise(self->p, PAGE, MADV_REMOVE));
-	EXPECT_EQ(before, changes(&self->r));
-	EXPECT_TRUE(intact(self));
+	EXPECT_TRUE(unasked(self));
 }
 
-static int copy_range(int in, off_t in_off, int out, off_t out_off, size_t len)
+static ssize_t copy_range(int in, int out, off_t out_off)
 {
-	return copy_file_range(in, &in_off, out, &out_off, len, 0) < 0 ? -errno :
-									  0;
+	off_t in_off = 0;
+
+	return copy_file_range(in, &in_off, out, &out_off, PAGE, 0);
 }
 
 TEST_F(size, copy_range)
 {
-	uint64_t before = changes(&self->r);
-	int mem = memfd_create("mem", MFD_CLOEXEC);
-
-	ASSERT_EQ(0, ftruncate(mem, MB));
-	EXPECT_EQ(-EOPNOTSUPP, copy_range(self->other, 0, self->fd, 0, PAGE));
-	EXPECT_EQ(-EOPNOTSUPP, copy_range(self->fd, 0, self->other, 0, PAGE));
-	EXPECT_EQ(-EOPNOTSUPP, copy_range(self->fd, 0, self->fd, MB, PAGE));
-	EXPECT_EQ(-EOPNOTSUPP, copy_range(self->fd, 0, self->fd, SIZE, PAGE));
-	/* between file systems nobody gets as far as that */
-	EXPECT_EQ(-EXDEV, copy_range(mem, 0, self->fd, 0, PAGE));
-	EXPECT_EQ(-EXDEV, copy_range(self->fd, 0, mem, 0, PAGE));
-	EXPECT_EQ(before, changes(&self->r));
-	EXPECT_TRUE(intact(self));
-	close(mem);
-}
-
-TEST_F(size, clone)
-{
 	struct file_clone_range range = {
 		.src_fd = self->other, .src_length = PAGE,
 	};
-	uint64_t before = changes(&self->r);
+	int mem = memfd_create("mem", MFD_CLOEXEC);
 
+	ASSERT_EQ(0, ftruncate(mem, MB));
+	EXPECT_ERRNO(EOPNOTSUPP, copy_range(self->other, self->fd, 0));
+	EXPECT_ERRNO(EOPNOTSUPP, copy_range(self->fd, self->other, 0));
+	EXPECT_ERRNO(EOPNOTSUPP, copy_range(self->fd, self->fd, MB));
+	EXPECT_ERRNO(EOPNOTSUPP, copy_range(self->fd, self->fd, SIZE));
+	/* between file systems nobody gets as far as that */
+	EXPECT_ERRNO(EXDEV, copy_range(mem, self->fd, 0));
+	EXPECT_ERRNO(EXDEV, copy_range(self->fd, mem, 0));
 	EXPECT_ERRNO(EOPNOTSUPP, ioctl(self->fd, FICLONE, self->other));
 	EXPECT_ERRNO(EOPNOTSUPP, ioctl(self->fd, FICLONERANGE, &range));
-	EXPECT_EQ(before, changes(&self->r));
-	EXPECT_TRUE(intact(self));
+	EXPECT_TRUE(unasked(self));
+	close(mem);
 }
 
 TEST_F(size, write_at_the_end)
@@ -220,6 +192,9 @@ TEST_F(size, write_at_the_end)
 	struct iovec iov[2] = { { buf, 70 }, { buf + 70, 70 } };
 	size_t i;
 
+	/* the tail of the last page is not part of the file, but it is there */
+	memset(self->p + SIZE, 0x5a, 100);
+	memset(buf, 0, sizeof(buf));
 	fill_pattern(buf, 100, SEED, SIZE - 100);
 	EXPECT_EQ(100, pwrite(self->fd, buf, 100, SIZE - 100));
 	EXPECT_EQ(100, pwrite(self->fd, buf, 101, SIZE - 100));
@@ -236,17 +211,6 @@ TEST_F(size, write_at_the_end)
 	EXPECT_EQ(60, write(self->fd, buf, 60));
 	EXPECT_EQ(40, write(self->fd, buf + 60, 60));
 	EXPECT_ERRNO(ENOSPC, write(self->fd, buf, 60));
-	EXPECT_TRUE(intact(self));
-}
-
-/* The tail of the last page is not part of the file, but it is there. */
-TEST_F(size, write_into_the_last_page)
-{
-	char buf[256] = "";
-
-	memset(self->p + SIZE, 0x5a, 100);
-	fill_pattern(buf, 100, SEED, SIZE - 100);
-	EXPECT_EQ(100, pwrite(self->fd, buf, 256, SIZE - 100));
 	EXPECT_EQ(0x5a, self->p[SIZE]);
 	EXPECT_EQ(0x5a, self->p[SIZE + 99]);
 	EXPECT_TRUE(intact(self));
@@ -255,9 +219,8 @@ TEST_F(size, write_into_the_last_page)
 TEST_F(size, append)
 {
 	struct iovec iov = { "x", 1 };
-	int fd = raw_open(&self->r, FILE_0, O_RDWR | O_APPEND);
+	int fd = raw_must_open(&self->r, FILE_0, O_RDWR | O_APPEND);
 
-	ASSERT_LE(0, fd);
 	EXPECT_ERRNO(ENOSPC, write(fd, "x", 1));
 	EXPECT_ERRNO(ENOSPC, pwrite(fd, "x", 1, 0));
 	EXPECT_EQ(0, write(fd, "x", 0));
@@ -374,6 +337,7 @@ static bool is_stale(FIXTURE_DATA(size) *self)
 	       pread(self->fd, &byte, 1, GB) < 0 && errno == EIO &&
 	       pwrite(self->fd, &byte, 1, 0) < 0 && errno == EIO &&
 	       pwrite(self->fd, &byte, 1, GB) < 0 && errno == EIO &&
+	       fsync(self->fd) < 0 && errno == EIO &&
 	       rw_works(self->other, MB);
 }
 
@@ -384,22 +348,19 @@ TEST_F(size, server_says_another_size)
 	};
 	struct stat st;
 	size_t i;
-	int fd;
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		self->r.s->files[FILE_0].size = sizes[i];
 		/* until it has been heard of, nothing happens */
 		EXPECT_TRUE(try_write(self->p, NULL));
-		EXPECT_EQ(0, stat(self->path, &st));
+		EXPECT_EQ(0, stat(raw_path(&self->r, FILE_0), &st));
 		EXPECT_EQ(sizes[i], st.st_size);
 		EXPECT_TRUE(is_stale(self)) {
 			TH_LOG("size %jd", (intmax_t)sizes[i]);
 		}
 
 		raw_set_file(&self->r, FILE_0, 0, 2 * MB, sizes[i]);
-		fd = raw_open(&self->r, FILE_0, O_RDONLY);
-		ASSERT_LE(0, fd);
-		close(fd);
+		ASSERT_EQ(0, raw_try_open(&self->r, FILE_0, O_RDONLY));
 		/* those who have had it open go on */
 		EXPECT_EQ(sizes[i], lseek(self->fd, 0, SEEK_END));
 		EXPECT_EQ(pattern(SEED, 0), self->p[0]);
@@ -413,7 +374,6 @@ TEST_F(size, server_says_another_size)
 TEST_F(size, server_says_the_old_size_again)
 {
 	struct stat st;
-	int fd;
 
 	self->r.s->files[FILE_0].size = PAGE;
 	EXPECT_EQ(0, fstat(self->fd, &st));
@@ -422,9 +382,7 @@ TEST_F(size, server_says_the_old_size_again)
 	EXPECT_EQ(0, fstat(self->fd, &st));
 	EXPECT_TRUE(is_stale(self));
 	EXPECT_EQ(2, raw_count(&self->r, FUSE_GET_FMAP));
-	fd = raw_open(&self->r, FILE_0, O_RDONLY);
-	ASSERT_LE(0, fd);
-	close(fd);
+	ASSERT_EQ(0, raw_try_open(&self->r, FILE_0, O_RDONLY));
 	EXPECT_EQ(3, raw_count(&self->r, FUSE_GET_FMAP));
 	EXPECT_TRUE(intact(self));
 }
@@ -449,8 +407,7 @@ TEST_F(size, map_says_another_size)
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		raw_set_file(&self->r, LATE, 0, 128 * MB, 2 * MB);
 		self->r.s->files[LATE].size = sizes[i];
-		fd = raw_open(&self->r, LATE, O_RDWR);
-		ASSERT_LE(0, fd);
+		fd = raw_must_open(&self->r, LATE, O_RDWR);
 		EXPECT_EQ(2 * MB, lseek(fd, 0, SEEK_END));
 		EXPECT_EQ(1, pread(fd, &byte, 1, 2 * MB - 1));
 		EXPECT_EQ(0, pread(fd, &byte, 1, 2 * MB));
@@ -466,9 +423,7 @@ TEST_F(size, server_says_another_type)
 {
 	struct stat st;
 	uint8_t *q, byte;
-	char path[32];
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", self->fd);
 	self->r.s->files[FILE_0].mode = S_IFDIR | 0755;
 	EXPECT_ERRNO(EIO, fstat(self->fd, &st));
 	self->r.s->files[FILE_0].mode = S_IFREG | 0644;
@@ -476,8 +431,8 @@ TEST_F(size, server_says_another_type)
 	EXPECT_ERRNO(EIO, pwrite(self->fd, &byte, 1, 0));
 	EXPECT_ERRNO(EIO, fsync(self->fd));
 	/* not by name, which would be looked up anew */
-	EXPECT_ERRNO(EIO, open(path, O_RDWR));
-	q = map_rw(self->fd, MB);
+	EXPECT_ERRNO(EIO, open(strf("/proc/self/fd/%d", self->fd), O_RDWR));
+	q = map_rw(self->fd, MB, 0);
 	EXPECT_FALSE(try_read(q, NULL));
 	EXPECT_FALSE(try_write(q, NULL));
 	munmap(q, MB);
@@ -489,7 +444,6 @@ TEST_F(size, no_fresh_map)
 {
 	volatile struct raw_reply *reply = &self->r.s->files[FILE_0].fmap;
 	struct stat st;
-	int fd;
 
 	self->r.s->files[FILE_0].size = 0;
 	EXPECT_EQ(0, fstat(self->fd, &st));
@@ -507,9 +461,7 @@ TEST_F(size, no_fresh_map)
 	EXPECT_TRUE(is_stale(self));
 
 	raw_set_file(&self->r, FILE_0, 0, 2 * MB, SIZE);
-	fd = raw_open(&self->r, FILE_0, O_RDWR);
-	ASSERT_LE(0, fd);
-	close(fd);
+	ASSERT_EQ(0, raw_try_open(&self->r, FILE_0, O_RDWR));
 	EXPECT_TRUE(intact(self));
 }
 
@@ -522,15 +474,13 @@ TEST_F(size, fresh_map_elsewhere)
 	self->r.s->files[FILE_0].size = 4 * MB;
 	EXPECT_EQ(0, fstat(self->fd, &st));
 	raw_set_file(&self->r, FILE_0, 0, 128 * MB, 4 * MB);
-	fd = raw_open(&self->r, FILE_0, O_RDWR);
-	ASSERT_LE(0, fd);
+	fd = raw_must_open(&self->r, FILE_0, O_RDWR);
 	fill_pattern(self->p, 4 * MB, SEED + 1, 0);
 	EXPECT_FALSE(try_read(self->p + 4 * MB, NULL));
 	close(fd);
 
 	/* what the file was is free, and has kept its content */
-	fd = raw_open(&self->r, SAME, O_RDWR);
-	ASSERT_LE(0, fd);
+	fd = raw_must_open(&self->r, SAME, O_RDWR);
 	EXPECT_TRUE(rw_works(fd, MB));
 	munmap(self->p, 8 * MB);
 	self->p = map_file(fd, 8 * MB, PROT_READ, MAP_SHARED);
@@ -549,16 +499,6 @@ static void touch_all(FIXTURE_DATA(size) *self)
 		(void)((volatile uint8_t *)self->p)[i];
 }
 
-static int inval_inode(const struct raw *r, unsigned int i, int64_t off,
-		       int64_t len)
-{
-	struct fuse_notify_inval_inode_out out = {
-		.ino = raw_node(r, i), .off = off, .len = len,
-	};
-
-	return raw_notify(r, FUSE_NOTIFY_INVAL_INODE, &out, sizeof(out));
-}
-
 /* With data, whichever they are, the map is retired: the next open fetches. */
 TEST_F(size, notify_inval_inode)
 {
@@ -572,11 +512,13 @@ TEST_F(size, notify_inval_inode)
 
 	for (i = 0; i < ARRAY_SIZE(ranges); i++) {
 		touch_all(self);
-		EXPECT_EQ(0, inval_inode(&self->r, FILE_0, ranges[i].off,
-					 ranges[i].len));
+		EXPECT_EQ(0, raw_inval_inode(&self->r, FILE_0, ranges[i].off,
+					     ranges[i].len));
 		EXPECT_TRUE(is_stale(self)) {
 			TH_LOG("offset %jd", (intmax_t)ranges[i].off);
 		}
+		/* a map that is retired already */
+		EXPECT_EQ(0, raw_inval_inode(&self->r, FILE_0, 0, 0));
 		EXPECT_EQ(2 + i, raw_count(&self->r, FUSE_GET_FMAP));
 		ASSERT_EQ(0, raw_try_open(&self->r, FILE_0, O_RDONLY));
 		EXPECT_EQ(3 + i, raw_count(&self->r, FUSE_GET_FMAP));
@@ -590,11 +532,12 @@ TEST_F(size, notify_inval_attributes)
 
 	touch_all(self);
 	before = faults();
-	EXPECT_EQ(0, inval_inode(&self->r, FILE_0, -1, 0));
+	EXPECT_EQ(0, raw_inval_inode(&self->r, FILE_0, -1, 0));
 	touch_all(self);
 	/* one for each PMD if they had been unmapped */
 	EXPECT_GT(before + 4, faults());
 	EXPECT_TRUE(intact(self));
+	EXPECT_EQ(0, raw_try_open(&self->r, FILE_0, O_RDWR));
 	EXPECT_EQ(2, raw_count(&self->r, FUSE_GET_FMAP));
 }
 
@@ -635,117 +578,59 @@ static int prune(const struct raw *r, unsigned int i)
 	return raw_notify(r, FUSE_NOTIFY_PRUNE, &msg, sizeof(msg));
 }
 
-static int inval_entry(const struct raw *r, unsigned int i)
+/* A message about the name of FILE_0, of which @out is the beginning. */
+static int notify_name(const struct raw *r, int code, const void *out, size_t len)
 {
-	struct {
-		struct fuse_notify_inval_entry_out out;
-		char name[3];
-	} msg = {
-		.out = { .parent = FUSE_ROOT_ID, .namelen = 2 },
-		.name = { 'f', '0' + i },
-	};
+	char msg[64];
 
-	return raw_notify(r, FUSE_NOTIFY_INVAL_ENTRY, &msg, sizeof(msg.out) + 3);
-}
-
-static int delete_entry(const struct raw *r, unsigned int i)
-{
-	struct {
-		struct fuse_notify_delete_out out;
-		char name[3];
-	} msg = {
-		.out = { .parent = FUSE_ROOT_ID, .child = raw_node(r, i),
-			 .namelen = 2 },
-		.name = { 'f', '0' + i },
-	};
-
-	return raw_notify(r, FUSE_NOTIFY_DELETE, &msg, sizeof(msg.out) + 3);
+	memcpy(msg, out, len);
+	strcpy(msg + len, "f0");
+	return raw_notify(r, code, msg, len + sizeof("f0"));
 }
 
 /* An open file outlives its name. */
 TEST_F(size, notify_that_the_name_is_gone)
 {
+	const struct fuse_notify_inval_entry_out inval = {
+		.parent = FUSE_ROOT_ID, .namelen = 2,
+	};
+	const struct fuse_notify_delete_out del = {
+		.parent = FUSE_ROOT_ID, .child = raw_node(&self->r, FILE_0),
+		.namelen = 2,
+	};
 	int fd;
 
 	touch_all(self);
 	EXPECT_EQ(0, prune(&self->r, FILE_0));
 	EXPECT_TRUE(intact(self));
-	EXPECT_EQ(0, inval_entry(&self->r, FILE_0));
+	EXPECT_EQ(0, notify_name(&self->r, FUSE_NOTIFY_INVAL_ENTRY, &inval,
+				 sizeof(inval)));
 	EXPECT_TRUE(intact(self));
 	/* by name it is the same file, with the map that it has */
-	fd = raw_open(&self->r, FILE_0, O_RDWR);
-	ASSERT_LE(0, fd);
-	EXPECT_EQ(0, delete_entry(&self->r, FILE_0));
+	fd = raw_must_open(&self->r, FILE_0, O_RDWR);
+	EXPECT_EQ(0, notify_name(&self->r, FUSE_NOTIFY_DELETE, &del,
+				 sizeof(del)));
 	EXPECT_TRUE(intact(self));
 	EXPECT_TRUE(rw_works(self->other, 0));
 	close(fd);
-	fd = raw_open(&self->r, FILE_0, O_RDWR);
-	ASSERT_LE(0, fd);
-	close(fd);
+	ASSERT_EQ(0, raw_try_open(&self->r, FILE_0, O_RDWR));
 	EXPECT_EQ(2, raw_count(&self->r, FUSE_GET_FMAP));
 	EXPECT_TRUE(intact(self));
-}
-
-static void close_file(FIXTURE_DATA(size) *self)
-{
-	munmap(self->p, 8 * MB);
-	self->p = NULL;
-	close(self->fd);
-	self->fd = -1;
-}
-
-/* A file that nobody has open, and is forgotten, gives up its memory. */
-TEST_F(size, pruned_file_is_forgotten)
-{
-	EXPECT_EQ(-EBUSY, raw_open(&self->r, SAME, O_RDWR));
-	close_file(self);
-	EXPECT_EQ(0, prune(&self->r, FILE_0));
-	self->fd = raw_open(&self->r, SAME, O_RDWR);
-	ASSERT_LE(0, self->fd);
-	EXPECT_TRUE(rw_works(self->fd, 0));
-	EXPECT_EQ(-EBUSY, raw_open(&self->r, FILE_0, O_RDWR));
-}
-
-/* A map that is only cached stays, until another file claims its memory. */
-TEST_F(size, closed_file_gives_way)
-{
-	close(self->fd);
-	/* the mapping has it open, too */
-	EXPECT_EQ(-EBUSY, raw_open(&self->r, SAME, O_RDWR));
-	munmap(self->p, 8 * MB);
-	self->p = NULL;
-	EXPECT_EQ(0, raw_try_open(&self->r, FILE_0, O_RDWR));
-	/* FILE_0, OTHER, and SAME in vain */
-	EXPECT_EQ(3, raw_count(&self->r, FUSE_GET_FMAP));
-
-	self->fd = raw_open(&self->r, SAME, O_RDWR);
-	ASSERT_LE(0, self->fd);
-	EXPECT_TRUE(rw_works(self->fd, 0));
-	EXPECT_EQ(-EBUSY, raw_open(&self->r, FILE_0, O_RDWR));
-	close(self->fd);
-	self->fd = raw_open(&self->r, FILE_0, O_RDWR);
-	ASSERT_LE(0, self->fd);
-	EXPECT_TRUE(rw_works(self->fd, 0));
-	EXPECT_EQ(6, raw_count(&self->r, FUSE_GET_FMAP));
 }
 
 TEST_F(size, direct_io)
 {
 	int fd = raw_open(&self->r, FILE_0, O_RDWR | O_DIRECT);
-	uint8_t *buf = aligned_alloc(PAGE, MB);
+	uint8_t buf[100];
 
-	ASSERT_LE(0, fd);
-	ASSERT_EQ(MB, pread(fd, buf, MB, MB));
-	EXPECT_EQ(-1, check_pattern(buf, MB, SEED, MB));
-	fill_pattern(buf, MB, SEED + 1, MB);
-	ASSERT_EQ(MB, pwrite(fd, buf, MB, MB));
+	EXPECT_TRUE(has_pattern(fd, MB, SEED, MB));
+	EXPECT_TRUE(write_pattern(fd, MB, SEED + 1, MB));
 	EXPECT_EQ(-1, check_pattern(self->p + MB, MB, SEED + 1, MB));
 	/* without any alignment, and to the end */
 	EXPECT_EQ(33, pread(fd, buf + 1, 33, 77));
 	EXPECT_EQ(-1, check_pattern(buf + 1, 33, SEED, 77));
 	EXPECT_EQ(7, pwrite(fd, buf, 100, SIZE - 7));
-	EXPECT_ERRNO(ENOSPC, pwrite(fd, buf, PAGE, 8 * MB));
-	free(buf);
+	EXPECT_ERRNO(ENOSPC, pwrite(fd, buf, 1, 8 * MB));
 	close(fd);
 }
 
@@ -753,7 +638,6 @@ TEST_F(size, direct_io)
 TEST_F(size, write_under_a_mapping)
 {
 	const size_t skew[] = { 0, PAGE };	/* PMDs, pages */
-	uint8_t *buf = malloc(SIZE);
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(skew); i++) {
@@ -765,15 +649,13 @@ TEST_F(size, write_under_a_mapping)
 		EXPECT_EQ(-1, check_pattern(q, SIZE, SEED + i, 0));
 		/* AROUND at a time, or 2 MiB */
 		EXPECT_EQ(skew[i] != 0, faults() - before >= SIZE / AROUND);
-		fill_pattern(buf, SIZE, SEED + i + 1, 0);
+		ASSERT_TRUE(write_pattern(self->fd, SIZE, SEED + i + 1, 0));
 		before = faults();
-		ASSERT_EQ(SIZE, pwrite(self->fd, buf, SIZE, 0));
 		EXPECT_EQ(-1, check_pattern(q, SIZE, SEED + i + 1, 0));
-		/* and nothing had to be mapped again */
+		/* nothing had to be mapped again */
 		EXPECT_GT(4, faults() - before);
 		munmap(q, SIZE);
 	}
-	free(buf);
 }
 
 /* What the reply to an open says about caching is of no interest. */
@@ -787,17 +669,15 @@ TEST_F(size, flags_in_the_reply_to_open)
 		FOPEN_PARALLEL_DIRECT_WRITES | FOPEN_NOFLUSH,
 	};
 	int fds[ARRAY_SIZE(flags)];
-	struct statx stx;
 	size_t i;
 
 	/* open together: elsewhere, some of them exclude each other */
 	for (i = 0; i < ARRAY_SIZE(flags); i++) {
 		self->r.s->files[FILE_0].open_flags = flags[i];
-		fds[i] = raw_open(&self->r, FILE_0, O_RDWR);
-		ASSERT_LE(0, fds[i]);
+		fds[i] = raw_must_open(&self->r, FILE_0, O_RDWR);
 	}
 	for (i = 0; i < ARRAY_SIZE(flags); i++) {
-		uint8_t *q = map_rw(fds[i], SIZE);
+		uint8_t *q = map_rw(fds[i], SIZE, 0);
 		uint8_t byte;
 
 		self->p[i] = 100 + i;
@@ -807,9 +687,7 @@ TEST_F(size, flags_in_the_reply_to_open)
 		EXPECT_EQ(1, pwrite(fds[i], &byte, 1, i));
 		EXPECT_EQ(byte, q[i]);
 		EXPECT_ERRNO(ENOSPC, pwrite(fds[i], &byte, 1, SIZE));
-		EXPECT_EQ(0, statx(fds[i], "", AT_EMPTY_PATH, STATX_BASIC_STATS,
-				   &stx));
-		EXPECT_NE(0, stx.stx_attributes & STATX_ATTR_DAX);
+		EXPECT_TRUE(is_dax(fds[i]));
 		munmap(q, SIZE);
 		close(fds[i]);
 	}

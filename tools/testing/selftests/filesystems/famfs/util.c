@@ -8,6 +8,7 @@
 #include <linux/userfaultfd.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -50,6 +52,20 @@ double seconds(void)
 	return ts.tv_sec + ts.tv_nsec * 1e-9;
 }
 
+const char *strf(const char *fmt, ...)
+{
+	/* in one page: with several, alloc_test would copy some when it should not */
+	static char texts[8][256] __attribute__((aligned(2048)));
+	static unsigned int last;
+	char *text = texts[++last % ARRAY_SIZE(texts)];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(texts[0]), fmt, args);
+	va_end(args);
+	return text;
+}
+
 int write_text(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -74,31 +90,6 @@ unsigned long long read_number(const char *path)
 	return n;
 }
 
-static bool transfer(int fd, void *buf, size_t len, off_t off, bool write)
-{
-	while (len) {
-		ssize_t n = write ? pwrite(fd, buf, len, off) :
-				    pread(fd, buf, len, off);
-
-		if (n <= 0)
-			return false;
-		buf += n;
-		len -= n;
-		off += n;
-	}
-	return true;
-}
-
-bool write_all(int fd, const void *buf, size_t len, off_t off)
-{
-	return transfer(fd, (void *)buf, len, off, true);
-}
-
-bool read_all(int fd, void *buf, size_t len, off_t off)
-{
-	return transfer(fd, buf, len, off, false);
-}
-
 bool rw_works(int fd, off_t off)
 {
 	static uint32_t value;
@@ -108,6 +99,15 @@ bool rw_works(int fd, off_t off)
 	return pwrite(fd, &value, sizeof(value), off) == sizeof(value) &&
 	       pread(fd, &seen, sizeof(seen), off) == sizeof(seen) &&
 	       seen == value;
+}
+
+bool is_dax(int fd)
+{
+	struct statx stx;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx))
+		err(1, "statx");
+	return stx.stx_attributes & STATX_ATTR_DAX;
 }
 
 dev_t dev_of(const char *path)
@@ -143,6 +143,12 @@ int child_wait(pid_t pid)
 	if (waitpid(pid, &status, 0) != pid)
 		err(1, "waitpid");
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
+}
+
+int child_kill(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	return child_wait(pid);
 }
 
 bool child_runs(pid_t pid)
@@ -222,12 +228,14 @@ static void set_role(const char *role, const char *dev)
 	for (i = 0; i < ARRAY_SIZE(roles); i++)
 		if (!strcmp(roles[i].name, role)) {
 			snprintf(roles[i].path, DAX_NAME_MAX, "/dev/%s", dev);
+			/* for layouts */
+			setenv(role, roles[i].path, 1);
 			return;
 		}
 	errx(1, "FAMFS_TEST_DEVS: what is %s?", role);
 }
 
-void skip_program(const char *why)
+static void skip_program(const char *why)
 {
 	printf("TAP version 13\n1..0 # SKIP %s\n", why);
 	exit(KSFT_SKIP);
@@ -257,12 +265,10 @@ void require_test_devs(void)
 
 static int nr_ranges(const char *dev)
 {
-	char path[128];
 	int n = 0;
 
-	do
-		snprintf(path, sizeof(path), BUS "/devices/%s/mapping%d", dev, n);
-	while (!access(path, F_OK) && ++n);
+	while (!access(strf(BUS "/devices/%s/mapping%d", dev, n), F_OK))
+		n++;
 	return n;
 }
 
@@ -271,12 +277,10 @@ static const char *unsuitable(const struct role *role)
 {
 	const char *dev = role->path + 5;
 	static char why[128];
-	char path[128];
 
-	snprintf(path, sizeof(path), BUS "/devices/%s", dev);
 	if (!*dev)
 		snprintf(why, sizeof(why), "no device is the %s one", role->name);
-	else if (access(path, F_OK))
+	else if (access(strf(BUS "/devices/%s", dev), F_OK))
 		snprintf(why, sizeof(why), "%s does not exist", dev);
 	else if (dax_size(dev) < role->min || dax_size(dev) > role->max)
 		snprintf(why, sizeof(why), "%s has not the size of the %s one",
@@ -292,7 +296,7 @@ static const char *unsuitable(const struct role *role)
 /* The position in the kernel's log, and what was found so far. */
 static struct {
 	int fd;			/* 0: log_mark() was not called */
-	int problems, lines;
+	int problems;
 	unsigned long long tainted;
 	const char *ignore;
 } klog;
@@ -304,6 +308,9 @@ const char *begin_test(const char *const *devs, size_t nr)
 
 	if (access(BUS "/drivers/fsdev_dax", F_OK))
 		return "no driver fsdev_dax";
+	/* of a test that has ended with a message */
+	if (!klog.fd)
+		detach_all();
 	for (i = 0; i < nr; i++)
 		for (j = 0; j < ARRAY_SIZE(roles) && !why; j++)
 			if (devs[i] == roles[j].path + 5)
@@ -325,12 +332,12 @@ static const char *const drivers[] = {
 
 enum dax_mode dax_get_mode(const char *dev)
 {
-	char path[128], link[256];
+	char link[256];
 	ssize_t n;
 	int i;
 
-	snprintf(path, sizeof(path), BUS "/devices/%s/driver", dev);
-	n = readlink(path, link, sizeof(link) - 1);
+	n = readlink(strf(BUS "/devices/%s/driver", dev), link,
+		     sizeof(link) - 1);
 	if (n < 0)
 		return DAX_DISABLED;
 	link[n] = 0;
@@ -342,10 +349,7 @@ enum dax_mode dax_get_mode(const char *dev)
 
 static int driver_write(enum dax_mode mode, const char *attr, const char *dev)
 {
-	char path[128];
-
-	snprintf(path, sizeof(path), BUS "/drivers/%s/%s", drivers[mode], attr);
-	return write_text(path, dev);
+	return write_text(strf(BUS "/drivers/%s/%s", drivers[mode], attr), dev);
 }
 
 int dax_unbind(const char *dev)
@@ -380,47 +384,54 @@ int dax_set_mode(const char *dev, enum dax_mode mode)
 	return ret;
 }
 
+int dax_rebind(const char *dev)
+{
+	return dax_unbind(dev) ?: dax_set_mode(dev, DAX_FAMFS);
+}
+
+int dax_write(const char *dev, const char *attr, const char *text)
+{
+	return write_text(strf(BUS "/devices/%s/%s", dev, attr), text);
+}
+
 uint64_t dax_size(const char *dev)
 {
-	char path[128];
-
-	snprintf(path, sizeof(path), BUS "/devices/%s/size", dev);
-	return read_number(path);
+	return read_number(strf(BUS "/devices/%s/size", dev));
 }
 
 int dax_open(const char *dev, int flags)
 {
-	char path[DAX_NAME_MAX];
-	int fd;
+	int fd = open(strf("/dev/%s", dev), flags | O_CLOEXEC);
 
-	snprintf(path, sizeof(path), "/dev/%s", dev);
-	fd = open(path, flags | O_CLOEXEC);
 	if (fd < 0)
-		err(1, "%s", path);
+		err(1, "%s", dev);
 	return fd;
 }
 
 uint64_t dax_pfn(const char *dev, uint64_t off)
 {
-	char path[128];
-	int i;
+	int i, n = nr_ranges(dev);
 
-	for (i = 0; i < 16; i++) {
-		uint64_t start, end, at;
+	for (i = 0; i < n; i++) {
+		const char *range = strf(BUS "/devices/%s/mapping%d", dev, i);
+		uint64_t start = read_number(strf("%s/start", range));
+		uint64_t end = read_number(strf("%s/end", range));
+		uint64_t at = read_number(strf("%s/page_offset", range)) * PAGE;
 
-		snprintf(path, sizeof(path), BUS "/devices/%s/mapping%d/start", dev, i);
-		if (access(path, F_OK))
-			break;
-		start = read_number(path);
-		snprintf(path, sizeof(path), BUS "/devices/%s/mapping%d/end", dev, i);
-		end = read_number(path);
-		snprintf(path, sizeof(path), BUS "/devices/%s/mapping%d/page_offset",
-			 dev, i);
-		at = read_number(path) * PAGE;
 		if (off >= at && off - at <= end - start)
 			return (start + off - at) / PAGE;
 	}
 	errx(1, "%s has no offset %#jx", dev, (uintmax_t)off);
+}
+
+/* Only x86 has a flag for it. */
+const char *not_giant(const char *dev)
+{
+	if (system("grep -qw pdpe1gb /proc/cpuinfo"))
+		return "the CPU has no pages of 1 GiB";
+	if (dax_pfn(dev, 0) % (GB / PAGE))
+		return "the device is not aligned to 1 GiB";
+	return NULL;
 }
 
 bool can_poison(void)
@@ -438,44 +449,20 @@ int dax_poison(const char *dev, uint64_t off)
 
 /* --- The server --- */
 
-/* Return: the role whose name follows, as in "$big", or NULL. */
-static const struct role *role_at(const char *text)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(roles); i++)
-		if (*text == '$' && !strncmp(text + 1, roles[i].name,
-					     strlen(roles[i].name)))
-			return &roles[i];
-	return NULL;
-}
-
 static void write_layout(const struct server *s, const char *layout)
 {
 	FILE *f = fopen(s->layout, "we");
-	const struct role *role;
 
-	if (!f)
-		err(1, "%s", s->layout);
-	while (*layout) {
-		role = role_at(layout);
-		if (role)
-			fputs(role->path, f);
-		else
-			fputc(*layout, f);
-		layout += role ? 1 + strlen(role->name) : 1;
-	}
-	if (fclose(f))
+	if (!f || fputs(layout, f) < 0 || fclose(f))
 		err(1, "%s", s->layout);
 }
 
 static bool is_mounted(const char *mnt)
 {
 	struct stat st, up;
-	char path[64];
 
-	snprintf(path, sizeof(path), "%s/..", mnt);
-	return !stat(mnt, &st) && !stat(path, &up) && st.st_dev != up.st_dev;
+	return !stat(mnt, &st) && !stat(strf("%s/..", mnt), &up) &&
+	       st.st_dev != up.st_dev;
 }
 
 static void wait_mounted(struct server *s)
@@ -508,13 +495,14 @@ static void map_stats(struct server *s)
 /* It is in the directory of this program. */
 static void exec_server(struct server *s, const char *flags)
 {
-	char self[256] = "", path[300];
+	char self[256] = "";
+	const char *path;
 	char *argv[] = { "famfs_server", (char *)flags, s->layout, s->mnt,
 			 s->stats_path, NULL };
 
 	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
 		err(2, "/proc/self/exe");
-	snprintf(path, sizeof(path), "%s/famfs_server", dirname(self));
+	path = strf("%s/famfs_server", dirname(self));
 	if (!flags) {
 		argv[1] = argv[0];
 		execv(path, argv + 1);
@@ -598,12 +586,36 @@ uint64_t server_requests(const struct server *s)
 
 int server_open(const struct server *s, const char *name, int flags)
 {
-	char path[128];
-	int fd;
+	int fd = open(strf("%s/%s", s->mnt, name), flags | O_CLOEXEC, 0644);
 
-	snprintf(path, sizeof(path), "%s/%s", s->mnt, name);
-	fd = open(path, flags | O_CLOEXEC, 0644);
 	return fd < 0 ? -errno : fd;
+}
+
+int server_must_open(const struct server *s, const char *name, int flags)
+{
+	int fd = server_open(s, name, flags);
+
+	if (fd < 0)
+		errx(1, "%s: %s", name, strerror(-fd));
+	return fd;
+}
+
+int detach_all(void)
+{
+	char line[512], dir[64];
+	FILE *f = fopen("/proc/mounts", "re");
+	int found = 0;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "famfs %63s fuse", dir) != 1 ||
+		    strncmp(dir, "/tmp/", 5))
+			continue;
+		umount2(dir, MNT_DETACH);
+		found++;
+	}
+	if (f)
+		fclose(f);
+	return found;
 }
 
 /* --- Memory --- */
@@ -637,22 +649,33 @@ void *map_file(int fd, size_t len, int prot, int flags)
 	return map_at(len, prot, flags, fd, 0, PMD, 0);
 }
 
-void *map_rw(int fd, size_t len)
+void *map_rw(int fd, size_t len, size_t skew)
 {
-	void *p = map_file(fd, len, PROT_READ | PROT_WRITE, MAP_SHARED);
+	void *p = map_at(len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0, PMD, skew);
 
 	if (!p)
 		err(1, "mmap");
 	return p;
 }
 
-void *map_rw_pages(int fd, size_t len)
+int pin(int pipes[2], void *p)
 {
-	void *p = map_at(len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0, PMD, PAGE);
+	struct iovec iov = { p, PAGE };
 
-	if (!p)
-		err(1, "mmap");
-	return p;
+	if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK))
+		err(1, "pipe");
+	return vmsplice(pipes[1], &iov, 1, 0) == (ssize_t)PAGE ? 0 : -errno;
+}
+
+void unpin(int pipes[2], void *page)
+{
+	char buf[PAGE];
+
+	/* children may have the pipe, too */
+	if (read(pipes[0], page ?: buf, PAGE) < 0 && errno != EAGAIN)
+		err(1, "pipe");
+	close(pipes[0]);
+	close(pipes[1]);
 }
 
 int uffd_open(void *p, size_t len)
@@ -748,21 +771,30 @@ ssize_t check_pattern(const void *p, size_t len, unsigned int seed, uint64_t off
 	return -1;
 }
 
-long meminfo_kb(const char *what)
+bool write_pattern(int fd, size_t len, unsigned int seed, off_t off)
 {
-	char line[128], name[64];
-	FILE *f = fopen("/proc/meminfo", "re");
-	long kb;
+	void *buf = malloc(len);
+	bool ok;
 
-	if (!f)
-		err(1, "/proc/meminfo");
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "%63[^:]: %ld", name, &kb) == 2 &&
-		    !strcmp(name, what)) {
-			fclose(f);
-			return kb;
-		}
-	errx(1, "/proc/meminfo has no %s", what);
+	if (!buf)
+		err(1, "malloc");
+	fill_pattern(buf, len, seed, off);
+	ok = pwrite(fd, buf, len, off) == (ssize_t)len;
+	free(buf);
+	return ok;
+}
+
+bool has_pattern(int fd, size_t len, unsigned int seed, off_t off)
+{
+	void *buf = calloc(1, len);
+	bool ok;
+
+	if (!buf)
+		err(1, "malloc");
+	ok = pread(fd, buf, len, off) == (ssize_t)len &&
+	     check_pattern(buf, len, seed, off) < 0;
+	free(buf);
+	return ok;
 }
 
 /* --- The kernel's log --- */
@@ -778,7 +810,6 @@ void log_mark(void)
 		err(1, "/dev/kmsg");
 	lseek(klog.fd, 0, SEEK_END);
 	klog.problems = 0;
-	klog.lines = 0;
 	klog.ignore = NULL;
 	klog.tainted = read_number(TAINTED);
 }
@@ -813,20 +844,22 @@ static bool is_of_kernel(const char *line)
 	       !strstr(line, "hrtimer: interrupt took");
 }
 
-/* @all: print all lines of the kernel, not only problems */
-static void log_line(const char *line, bool all)
+/* Print and count a problem. Return: is it a line of the kernel with @text? */
+static bool log_line(const char *line, const char *text)
 {
-	bool problem = is_problem(line), of_kernel = is_of_kernel(line);
+	bool problem = is_problem(line);
+	bool wanted = text && is_of_kernel(line) && strstr(line, text);
 
 	klog.problems += problem;
-	klog.lines += of_kernel;
-	if (problem || (all && of_kernel))
+	if (problem || wanted)
 		printf("# kernel: %s", line);
+	return wanted;
 }
 
-static void log_read(bool all)
+int log_lines(const char *text)
 {
 	char line[8192];
+	int found = 0;
 	ssize_t n;
 
 	if (!klog.fd)
@@ -834,10 +867,10 @@ static void log_read(bool all)
 	for (;;) {
 		n = read(klog.fd, line, sizeof(line) - 1);
 		if (n < 0 && errno == EAGAIN)
-			return;
+			return found;
 		if (n >= 0) {
 			line[n] = 0;
-			log_line(line, all);
+			found += log_line(line, text);
 		} else if (errno == EPIPE) {
 			printf("# kernel: messages were lost\n");
 			klog.problems++;
@@ -852,7 +885,7 @@ int log_problems(void)
 	unsigned long long before = klog.tainted;
 	int found;
 
-	log_read(false);
+	log_lines(NULL);
 	klog.tainted = read_number(TAINTED);
 	if (klog.tainted & ~before) {
 		printf("# kernel: tainted was %#llx and is %#llx\n", before,
@@ -861,16 +894,6 @@ int log_problems(void)
 	}
 	found = klog.problems;
 	klog.problems = 0;
-	return found;
-}
-
-int log_lines(void)
-{
-	int found;
-
-	log_read(true);
-	found = klog.lines;
-	klog.lines = 0;
 	return found;
 }
 

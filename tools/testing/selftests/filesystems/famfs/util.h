@@ -3,26 +3,12 @@
  * What the tests share: dax devices, the server, memory that may be gone, the
  * kernel's log.
  *
- * How to add a test:
- *
- * - A program is NAME_test.c. It includes kselftest_harness.h first, then this,
- *   and ends with FAMFS_TEST_MAIN. The Makefile finds it by its name; list it
- *   there if it needs famfs_server (server_start()) or raw.c, and in .gitignore.
- * - FIXTURE_SETUP() begins with BEGIN() and the devices that the tests use, such
- *   as BEGIN(DAX_BIG, DAX_SMALL). It skips the test without them, and marks the
- *   log. FIXTURE_TEARDOWN() ends with END(), which fails the test if the kernel
- *   has reported a bug since. TEST() does both itself.
- * - Assert the errno, not only the failure. Leave devices in any mode: each test
- *   sets the mode that it needs.
- * - Skip only if the kernel lacks a facility, never because a call has failed.
- *
  * Functions end the program with a message if they cannot do their work, which
  * the harness reports as a failure of the test.
  */
 #ifndef UTIL_H
 #define UTIL_H
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,9 +31,8 @@
  * large: 2 GiB or more
  *
  * DEV_* is the path, such as "/dev/dax1.0", and DAX_* the name, such as
- * "dax1.0". Both are constant addresses, good for static tables. The layout of
- * a server has $big, $two, $small, $pmem and $large for the
- * paths.
+ * "dax1.0". Both are constant addresses, good for static tables. In the layout
+ * of a server the paths are $big, $two, $small, $pmem and $large.
  */
 #define DAX_NAME_MAX 32
 extern char dev_big[DAX_NAME_MAX], dev_two[DAX_NAME_MAX];
@@ -65,43 +50,10 @@ extern char dev_large[DAX_NAME_MAX];
 #define DAX_PMEM (dev_pmem + 5)
 #define DAX_LARGE (dev_large + 5)
 
-/* For kselftest_harness.h, included before: an emulated CPU takes its time. */
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 300
-
-/*
- * First in FIXTURE_SETUP() or TEST(): the devices that it needs, if any. They are
- * in famfs mode afterwards.
- */
-#define BEGIN(...) do { \
-	const char *const devs_[] = { __VA_ARGS__ }; \
-	const char *why_ = begin_test(devs_, ARRAY_SIZE(devs_)); \
-									\
-	if (why_) \
-		SKIP(return, "%s", why_); \
-} while (0)
-
-/* Last in FIXTURE_TEARDOWN() or TEST(). */
-#define END() EXPECT_EQ(0, log_problems())
-
-/* The system call, or what returns like one, fails with @error. */
-#define EXPECT_ERRNO(error, call) \
-	EXPECT_EQ(-(error), (call) < 0 ? -errno : 0)
-
-/* Instead of TEST_HARNESS_MAIN. */
-#define FAMFS_TEST_MAIN \
-	int main(int argc, char **argv) \
-	{ \
-		require_test_devs(); \
-		return test_harness_run(argc, argv); \
-	}
-
 /* What BEGIN() does. Return: NULL, or why the devices do not suit the tests. */
 const char *begin_test(const char *const *devs, size_t nr);
 /* Report a skip of the whole program and end it, without FAMFS_TEST_DEVS. */
 void require_test_devs(void);
-/* The same for another reason. */
-void skip_program(const char *why) __attribute__((noreturn));
 
 extern unsigned long page_size;
 #define PAGE page_size
@@ -117,15 +69,16 @@ bool small_pages(void);
 /* Seconds since some moment. */
 double seconds(void);
 
+/* Print a short text, such as a path. The last eight of them are good. */
+const char *strf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Write @text to the file. Return: 0 or -errno. */
 int write_text(const char *path, const char *text);
 /* Return: the number in the file; ends the program if there is none. */
 unsigned long long read_number(const char *path);
-/* Write or read all of it. Return: false if that was not possible. */
-bool write_all(int fd, const void *buf, size_t len, off_t off);
-bool read_all(int fd, void *buf, size_t len, off_t off);
 /* Can a value be written to the file and read back? */
 bool rw_works(int fd, off_t off);
+/* Does statx() say that the file is memory? */
+bool is_dax(int fd);
 /* The number of the device that this is a node of. */
 dev_t dev_of(const char *path);
 
@@ -135,6 +88,8 @@ dev_t dev_of(const char *path);
 pid_t child_start(void);
 /* Wait for it. Return: its exit status, or 256 + the signal that ended it. */
 int child_wait(pid_t pid);
+/* Kill it and wait for it. */
+int child_kill(pid_t pid);
 bool child_runs(pid_t pid);
 /* Does it end within so many seconds? */
 bool child_ends(pid_t pid, double within);
@@ -157,12 +112,19 @@ enum dax_mode dax_get_mode(const char *dev);
 int dax_set_mode(const char *dev, enum dax_mode mode);
 /* Unbind without choosing another mode. Return: 0 or -errno. */
 int dax_unbind(const char *dev);
+/* Famfs mode again: pages that have failed are forgotten. Return: 0 or -errno. */
+int dax_rebind(const char *dev);
+/* Write to an attribute. Return: 0 or -errno. */
+int dax_write(const char *dev, const char *attr, const char *text);
 /* In bytes. */
 uint64_t dax_size(const char *dev);
 /* Offset of a page of a device to its page frame number. */
 uint64_t dax_pfn(const char *dev, uint64_t off);
 /* Open the node. Return: a descriptor. */
 int dax_open(const char *dev, int flags);
+
+/* Why a device cannot be mapped with 1 GiB, or NULL. */
+const char *not_giant(const char *dev);
 
 /* Can memory failures be injected? */
 bool can_poison(void);
@@ -191,6 +153,11 @@ uint64_t server_requests(const struct server *s);
 uint64_t server_count(const struct server *s, int opcode);
 /* Open a file below the mount. Return: descriptor or -errno. */
 int server_open(const struct server *s, const char *name, int flags);
+/* The same, but it has to be possible. */
+int server_must_open(const struct server *s, const char *name, int flags);
+
+/* Unmount what is left of any server. Return: the number of mounts. */
+int detach_all(void);
 
 /* --- Memory --- */
 
@@ -198,9 +165,16 @@ int server_open(const struct server *s, const char *name, int flags);
 void *map_at(size_t len, int prot, int flags, int fd, off_t off, size_t align,
 	     size_t skew);
 void *map_file(int fd, size_t len, int prot, int flags);
-/* Shared, for reading and writing: with PMDs, or where none fit. Not NULL. */
-void *map_rw(int fd, size_t len);
-void *map_rw_pages(int fd, size_t len);
+/*
+ * Shared, for reading and writing: with PMDs, or with pages if @skew is PAGE. Not
+ * NULL.
+ */
+void *map_rw(int fd, size_t len, size_t skew);
+
+/* Pin the page at @p: put it into a pipe. Return: 0 or -errno. */
+int pin(int pipes[2], void *p);
+/* End that. @page, if it is not NULL, gets what the page has. */
+void unpin(int pipes[2], void *page);
 
 /*
  * Register for write protection by userfaultfd that the kernel resolves itself.
@@ -235,9 +209,9 @@ static inline uint8_t pattern(unsigned int seed, uint64_t off)
 void fill_pattern(void *p, size_t len, unsigned int seed, uint64_t off);
 /* Return: offset of the first difference, or -1. */
 ssize_t check_pattern(const void *p, size_t len, unsigned int seed, uint64_t off);
-
-/* A line of /proc/meminfo. */
-long meminfo_kb(const char *what);
+/* The same for what is at @off of a file, with one write(2) or read(2). */
+bool write_pattern(int fd, size_t len, unsigned int seed, off_t off);
+bool has_pattern(int fd, size_t len, unsigned int seed, off_t off);
 
 /* --- The kernel's log --- */
 
@@ -249,8 +223,11 @@ void log_mark(void);
  * Messages that were lost count, and so does a new flag in tainted.
  */
 int log_problems(void);
-/* Return: lines of the kernel, of any severity, since the last call. */
-int log_lines(void);
+/*
+ * Return: lines of the kernel with @text, of any severity, since the last call of
+ * this or log_problems(). "" is in all lines.
+ */
+int log_lines(const char *text);
 /* From now on lines with @word do not count, until log_mark(). NULL: all do. */
 void log_ignore(const char *word);
 /* Print what kmemleak finds. Return: the number of objects, -1 without it. */
