@@ -25,6 +25,7 @@ help:
 	@echo 'make soak SECONDS=n         everything at once, for n seconds, in the debug kernel'
 	@echo 'make modules                build the drivers and fuse as modules, load them in all orders'
 	@echo 'make bench                  instructions per operation, beside other file systems'
+	@echo 'make lookup                 cost of a look-up in a map, beside a red-black tree'
 	@echo 'make gate                   fails if that is more than 3 % above lab/bench/BASE.csv'
 	@echo 'make check                  W=1, sparse and checkpatch on the series'
 	@echo 'make builds                 other configurations, compilers, arm64'
@@ -72,6 +73,10 @@ bench:
 	@lab/scripts/build.sh plain
 	@lab/scripts/bench.sh all
 
+lookup:
+	@lab/scripts/packages.sh git xz-utils && lab/scripts/source.sh && lab/scripts/series.sh compose
+	@lab/scripts/lookup.sh
+
 gate:
 	@lab/scripts/build.sh plain
 	@lab/scripts/bench.sh gate
@@ -115,5 +120,5 @@ refresh:
 clean:
 	@find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help run test shell soak kernel fuzz modules bench gate check builds selftest release \
+.PHONY: help run test shell soak kernel fuzz modules bench lookup gate check builds selftest release \
 	bisect topics series apply refresh clean

@@ -1,45 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * fsdev: a devdax instance as memory for a file system
- *
- * The device-dax driver gives the memory of a dax device to user space, as one
- * mapping of fixed page size. This driver gives it to the kernel instead: the
- * pages are fs-dax pages of order 0, which fs/dax.c combines into PMDs where a
- * file allows it, and the dax device gets operations. A file system takes hold
- * of the device with fs_dax_get(). While none does, the character device can be
- * read and written, by mkfs for example. It cannot be mapped: the pages belong
- * to the files.
- *
- * The driver matches no device by type: it binds when its name is written to
- * new_id, and never by itself.
- */
+/* Copyright(c) 2026 Micron Technology, Inc. */
 #include <linux/cleanup.h>
-#include <linux/dax.h>
-#include <linux/device.h>
-#include <linux/fs.h>
-#include <linux/io.h>
 #include <linux/maple_tree.h>
 #include <linux/memremap.h>
-#include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/module.h>
+#include <linux/device.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
+#include <linux/dax.h>
 #include <linux/uio.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
 #include <linux/wait_bit.h>
 #include "dax-private.h"
 #include "bus.h"
 
+/*
+ * FS-DAX compatible devdax driver
+ *
+ * Unlike drivers/dax/device.c which pre-initializes compound folios based
+ * on device alignment (via vmemmap_shift), this driver leaves folios
+ * uninitialized similar to pmem. This allows fs-dax filesystems like famfs
+ * to work without needing special handling for pre-initialized folios.
+ *
+ * Key differences from device.c:
+ * - pgmap type is MEMORY_DEVICE_FS_DAX (not MEMORY_DEVICE_GENERIC)
+ * - vmemmap_shift is NOT set (folios remain order-0)
+ * - fs-dax can dynamically create compound folios as needed
+ * - No mmap support - a file system that holds the device, by fs_dax_get(),
+ *   maps the pages through fs-dax/iomap. While none does, the character device
+ *   can be read and written, by mkfs for example.
+ *
+ * The driver matches no device by type: it binds when its name is written to
+ * new_id, and never by itself.
+ */
+
 /**
  * struct fsdev - a bound device
- * @dev_dax: the instance; its ranges do not change while it is bound
- * @size: bytes in all ranges
+ * @size: bytes in all ranges, which do not change while the device is bound
  * @failed: ranges of the device, in pages, in which memory has failed since the
  *	device was bound; readers use RCU, so that an empty tree costs one load
  * @all_failed: a failure could not be recorded in @failed: nothing is trusted
  */
 struct fsdev {
-	struct dev_dax *dev_dax;
 	u64 size;
 	struct maple_tree failed;
 	bool all_failed;
@@ -57,13 +62,11 @@ static struct fsdev *to_fsdev(struct dev_dax *dev_dax)
 static noinline long fsdev_contiguous(struct dev_dax *dev_dax, pgoff_t pgoff,
 				      long nr_pages, phys_addr_t *phys)
 {
-	int i;
-
 	*phys = dax_pgoff_to_phys(dev_dax, pgoff, PAGE_SIZE);
 	if (*phys == (phys_addr_t)-1)
 		return -ERANGE;
 
-	for (i = 0; i < dev_dax->nr_range; i++) {
+	for (int i = 0; i < dev_dax->nr_range; i++) {
 		struct dev_dax_range *r = &dev_dax->ranges[i];
 		pgoff_t end = r->pgoff + PHYS_PFN(range_len(&r->range));
 
@@ -90,9 +93,9 @@ static noinline long fsdev_healthy(struct fsdev *fsdev, pgoff_t pgoff,
 	return mas.index > pgoff ? mas.index - pgoff : -EHWPOISON;
 }
 
-static long fsdev_direct_access(struct dax_device *dax_dev, pgoff_t pgoff,
-				long nr_pages, enum dax_access_mode mode,
-				void **kaddr, unsigned long *pfn)
+static long fsdev_dax_direct_access(struct dax_device *dax_dev, pgoff_t pgoff,
+		long nr_pages, enum dax_access_mode mode, void **kaddr,
+		unsigned long *pfn)
 {
 	struct dev_dax *dev_dax = dax_get_private(dax_dev);
 	struct fsdev *fsdev;
@@ -123,21 +126,23 @@ static long fsdev_direct_access(struct dax_device *dax_dev, pgoff_t pgoff,
 	}
 
 	if (kaddr)
-		*kaddr = phys_to_virt(phys);
+		*kaddr = __va(phys);
+
 	if (pfn)
 		*pfn = PHYS_PFN(phys);
+
 	return nr_pages;
 }
 
-static int fsdev_zero_page_range(struct dax_device *dax_dev, pgoff_t pgoff,
-				 size_t nr_pages)
+static int fsdev_dax_zero_page_range(struct dax_device *dax_dev,
+			pgoff_t pgoff, size_t nr_pages)
 {
 	while (nr_pages) {
 		void *kaddr;
 		long n;
 
-		n = fsdev_direct_access(dax_dev, pgoff, nr_pages, DAX_ACCESS,
-					&kaddr, NULL);
+		n = fsdev_dax_direct_access(dax_dev, pgoff, nr_pages,
+					    DAX_ACCESS, &kaddr, NULL);
 		if (n <= 0)
 			return n ? n : -ERANGE;
 		memset(kaddr, 0, n << PAGE_SHIFT);
@@ -148,50 +153,129 @@ static int fsdev_zero_page_range(struct dax_device *dax_dev, pgoff_t pgoff,
 	return 0;
 }
 
-static const struct dax_operations fsdev_dax_ops = {
-	.direct_access = fsdev_direct_access,
-	.zero_page_range = fsdev_zero_page_range,
+static const struct dax_operations dev_dax_ops = {
+	.direct_access = fsdev_dax_direct_access,
+	.zero_page_range = fsdev_dax_zero_page_range,
 };
 
-/* Return: the offset of @pfn into the device in pages, or -1. */
-static pgoff_t fsdev_pfn_to_pgoff(struct dev_dax *dev_dax, unsigned long pfn)
+static void fsdev_kill(void *dev_dax)
 {
-	int i;
+	kill_dev_dax(dev_dax);
+}
 
-	for (i = 0; i < dev_dax->nr_range; i++) {
-		struct dev_dax_range *r = &dev_dax->ranges[i];
-		unsigned long first = PHYS_PFN(r->range.start);
+static void fsdev_clear_ops(void *data)
+{
+	struct dev_dax *dev_dax = data;
 
-		if (pfn >= first && pfn < PHYS_PFN(r->range.end + 1))
-			return r->pgoff + pfn - first;
+	dax_write_cache(dev_dax->dax_dev, false);
+	dax_set_ops(dev_dax->dax_dev, NULL);
+}
+
+/* Memory may fail until the page map is gone. */
+static void fsdev_forget_failures(void *data)
+{
+	struct fsdev *fsdev = data;
+
+	mtree_destroy(&fsdev->failed);
+}
+
+/*
+ * Page map operations for FS-DAX mode
+ * Similar to fsdax_pagemap_ops in drivers/nvdimm/pmem.c
+ *
+ * Note: folio_free callback is not needed for MEMORY_DEVICE_FS_DAX.
+ * The core mm code in free_zone_device_folio() handles the wake_up_var()
+ * directly for this memory type.
+ */
+static u64 fsdev_pfn_to_offset(struct dev_dax *dev_dax, unsigned long pfn)
+{
+	phys_addr_t phys = PFN_PHYS(pfn);
+	u64 offset = 0;
+
+	for (int i = 0; i < dev_dax->nr_range; i++) {
+		struct range *range = &dev_dax->ranges[i].range;
+
+		if (phys >= range->start && phys <= range->end)
+			return offset + (phys - range->start);
+		offset += range_len(range);
 	}
-	return -1;
+	return -1ULL;
 }
 
 /*
  * The failed pages are recorded first, so that nothing can map or read them
  * again after the holder has dealt with the processes that do.
  */
-static int fsdev_memory_failure(struct dev_pagemap *pgmap, unsigned long pfn,
-				unsigned long nr_pages, int mf_flags)
+static int fsdev_pagemap_memory_failure(struct dev_pagemap *pgmap,
+		unsigned long pfn, unsigned long nr_pages, int mf_flags)
 {
 	struct dev_dax *dev_dax = pgmap->owner;
 	struct fsdev *fsdev = to_fsdev(dev_dax);
-	pgoff_t pgoff = fsdev_pfn_to_pgoff(dev_dax, pfn);
+	u64 offset = fsdev_pfn_to_offset(dev_dax, pfn);
+	u64 len = PFN_PHYS(nr_pages);
 
-	if (pgoff == (pgoff_t)-1)
+	/* a static page map has more than the data */
+	if (offset == -1ULL)
 		return -EOPNOTSUPP;
 
-	if (mtree_store_range(&fsdev->failed, pgoff, pgoff + nr_pages - 1,
-			      xa_mk_value(1), GFP_KERNEL))
+	if (mtree_store_range(&fsdev->failed, PHYS_PFN(offset),
+			      PHYS_PFN(offset + len) - 1, xa_mk_value(1),
+			      GFP_KERNEL))
 		WRITE_ONCE(fsdev->all_failed, true);
-	return dax_holder_notify_failure(dev_dax->dax_dev, PFN_PHYS(pgoff),
-					 PFN_PHYS(nr_pages), mf_flags);
+	return dax_holder_notify_failure(dev_dax->dax_dev, offset,
+					 len, mf_flags);
 }
 
 static const struct dev_pagemap_ops fsdev_pagemap_ops = {
-	.memory_failure = fsdev_memory_failure,
+	.memory_failure		= fsdev_pagemap_memory_failure,
 };
+
+/* Most pages have never been part of a file: leave their struct pages alone. */
+static bool fsdev_folio_clean(struct folio *folio)
+{
+	return !folio_test_large(folio) && !folio_ref_count(folio) &&
+	       !folio->mapping && !folio->share;
+}
+
+static void fsdev_drain_folio(struct dev_dax *dev_dax, struct folio *folio,
+			      bool *told)
+{
+	if (fsdev_folio_clean(folio))
+		return;
+	if (folio_ref_count(folio) && !*told) {
+		dev_info(&dev_dax->dev, "waiting for pages that are in use\n");
+		*told = true;
+	}
+	wait_var_event(&folio->page, dax_page_is_idle(&folio->page));
+	dax_folio_reset_order(folio);
+}
+
+/*
+ * The holder has unmapped its pages and waited for DMA by the time kill_dax()
+ * returns. Make sure before the pages are freed: memory is never pulled from
+ * under DMA, whatever the file system did. And leave clean order-0 folios, as
+ * they were.
+ */
+static void fsdev_clear_folio_state(void *data)
+{
+	struct dev_dax *dev_dax = data;
+	bool told = false;
+
+	for (int i = 0; i < dev_dax->nr_range; i++) {
+		struct range *range = &dev_dax->ranges[i].range;
+		unsigned long pfn = PHYS_PFN(range->start);
+		unsigned long end_pfn = PHYS_PFN(range->end) + 1;
+
+		while (pfn < end_pfn) {
+			struct folio *folio = pfn_folio(pfn);
+			unsigned long next = pfn + folio_nr_pages(folio);
+
+			fsdev_drain_folio(dev_dax, folio, &told);
+			pfn = next;
+			cond_resched();
+		}
+	}
+}
 
 /* What read(2) and write(2) copy at a time, between two looks at the device. */
 #define FSDEV_COPY_SIZE SZ_64K
@@ -346,175 +430,143 @@ static const struct file_operations fsdev_fops = {
  * every binding shares: what this driver sets in it would outlive the binding,
  * and what another driver has left in it (vmemmap_shift) would apply here.
  */
-static struct dev_pagemap *fsdev_alloc_pgmap(struct dev_dax *dev_dax)
+static struct dev_pagemap *fsdev_acquire_pgmap(struct dev_dax *dev_dax)
 {
 	struct device *dev = &dev_dax->dev;
 	struct dev_pagemap *pgmap;
-	int i;
+	size_t pgmap_size;
 
 	if (static_dev_dax(dev_dax)) {
+		if (dev_dax->nr_range > 1) {
+			dev_warn(dev,
+				 "static pgmap / multi-range device conflict\n");
+			return ERR_PTR(-EINVAL);
+		}
+
 		pgmap = devm_kmemdup(dev, dev_dax->pgmap, sizeof(*pgmap),
 				     GFP_KERNEL);
 		if (!pgmap)
-			return NULL;
-	} else {
-		pgmap = devm_kzalloc(dev, struct_size(pgmap, ranges,
-						      dev_dax->nr_range - 1),
-				     GFP_KERNEL);
-		if (!pgmap)
-			return NULL;
-		pgmap->nr_range = dev_dax->nr_range;
-		for (i = 0; i < dev_dax->nr_range; i++)
-			pgmap->ranges[i] = dev_dax->ranges[i].range;
+			return ERR_PTR(-ENOMEM);
+
+		pgmap->vmemmap_shift = 0;
+		return pgmap;
 	}
 
-	pgmap->type = MEMORY_DEVICE_FS_DAX;
-	pgmap->vmemmap_shift = 0;
-	pgmap->ops = &fsdev_pagemap_ops;
-	pgmap->owner = dev_dax;
+	if (dev_dax->pgmap) {
+		dev_warn(dev, "dynamic-dax with pre-populated page map\n");
+		return ERR_PTR(-EINVAL);
+	}
+
+	pgmap_size = struct_size(pgmap, ranges, dev_dax->nr_range - 1);
+	pgmap = devm_kzalloc(dev, pgmap_size, GFP_KERNEL);
+	if (!pgmap)
+		return ERR_PTR(-ENOMEM);
+
+	pgmap->nr_range = dev_dax->nr_range;
+	for (int i = 0; i < dev_dax->nr_range; i++)
+		pgmap->ranges[i] = dev_dax->ranges[i].range;
+
 	return pgmap;
 }
 
-static int fsdev_map_pages(struct dev_dax *dev_dax)
+static struct fsdev *fsdev_alloc(struct dev_dax *dev_dax)
 {
 	struct device *dev = &dev_dax->dev;
+	struct fsdev *fsdev;
+	int rc;
+
+	fsdev = devm_kzalloc(dev, sizeof(*fsdev), GFP_KERNEL);
+	if (!fsdev)
+		return ERR_PTR(-ENOMEM);
+	for (int i = 0; i < dev_dax->nr_range; i++)
+		fsdev->size += range_len(&dev_dax->ranges[i].range);
+	mt_init_flags(&fsdev->failed, MT_FLAGS_USE_RCU);
+	rc = devm_add_action_or_reset(dev, fsdev_forget_failures, fsdev);
+	if (rc)
+		return ERR_PTR(rc);
+	return fsdev;
+}
+
+static int fsdev_dax_probe(struct dev_dax *dev_dax)
+{
+	struct dax_device *dax_dev = dev_dax->dax_dev;
+	struct device *dev = &dev_dax->dev;
 	struct dev_pagemap *pgmap;
-	int i;
+	struct fsdev *fsdev;
+	void *addr;
+	int rc, i;
 
-	if (static_dev_dax(dev_dax) && dev_dax->nr_range > 1) {
-		dev_warn(dev, "static pgmap / multi-range device conflict\n");
-		return -EINVAL;
-	}
+	fsdev = fsdev_alloc(dev_dax);
+	if (IS_ERR(fsdev))
+		return PTR_ERR(fsdev);
+	dev_set_drvdata(dev, fsdev);
 
-	pgmap = fsdev_alloc_pgmap(dev_dax);
-	if (!pgmap)
-		return -ENOMEM;
+	pgmap = fsdev_acquire_pgmap(dev_dax);
+	if (IS_ERR(pgmap))
+		return PTR_ERR(pgmap);
 
 	for (i = 0; i < dev_dax->nr_range; i++) {
 		struct range *range = &dev_dax->ranges[i].range;
 
 		if (!devm_request_mem_region(dev, range->start,
-					     range_len(range), dev_name(dev))) {
+					range_len(range), dev_name(dev))) {
 			dev_warn(dev, "mapping%d: %#llx-%#llx could not reserve range\n",
 				 i, range->start, range->end);
 			return -EBUSY;
 		}
 	}
-	return PTR_ERR_OR_ZERO(devm_memremap_pages(dev, pgmap));
-}
 
-/* Most pages have never been part of a file: leave their struct pages alone. */
-static bool fsdev_folio_clean(struct folio *folio)
-{
-	return !folio_test_large(folio) && !folio_ref_count(folio) &&
-	       !folio->mapping && !folio->share;
-}
+	/*
+	 * Use MEMORY_DEVICE_FS_DAX without setting vmemmap_shift, leaving
+	 * folios at order-0. Unlike device.c (MEMORY_DEVICE_GENERIC), this
+	 * lets fs-dax dynamically build compound folios as needed, similar
+	 * to pmem behavior.
+	 */
+	pgmap->type = MEMORY_DEVICE_FS_DAX;
+	pgmap->ops = &fsdev_pagemap_ops;
+	pgmap->owner = dev_dax;
 
-static void fsdev_drain_folio(struct dev_dax *dev_dax, struct folio *folio,
-			      bool *told)
-{
-	if (fsdev_folio_clean(folio))
-		return;
-	if (folio_ref_count(folio) && !*told) {
-		dev_info(&dev_dax->dev, "waiting for pages that are in use\n");
-		*told = true;
-	}
-	wait_var_event(&folio->page, dax_page_is_idle(&folio->page));
-	dax_folio_reset_order(folio);
-}
+	addr = devm_memremap_pages(dev, pgmap);
+	if (IS_ERR(addr))
+		return PTR_ERR(addr);
 
-/*
- * The holder has unmapped its pages and waited for DMA by the time kill_dax()
- * returns. Make sure before the pages are freed: memory is never pulled from
- * under DMA, whatever the file system did.
- */
-static void fsdev_drain(struct dev_dax *dev_dax)
-{
-	bool told = false;
-	int i;
-
-	for (i = 0; i < dev_dax->nr_range; i++) {
-		struct range *range = &dev_dax->ranges[i].range;
-		unsigned long pfn = PHYS_PFN(range->start);
-		unsigned long end = PHYS_PFN(range->end + 1);
-
-		while (pfn < end) {
-			struct folio *folio = pfn_folio(pfn);
-			unsigned long next = pfn + folio_nr_pages(folio);
-
-			fsdev_drain_folio(dev_dax, folio, &told);
-			pfn = next;
-			cond_resched();
-		}
-	}
-}
-
-static void fsdev_stop(void *data)
-{
-	struct fsdev *fsdev = data;
-	struct dev_dax *dev_dax = fsdev->dev_dax;
-
-	kill_dev_dax(dev_dax);
-	fsdev_drain(dev_dax);
-	dax_write_cache(dev_dax->dax_dev, false);
-	dax_set_ops(dev_dax->dax_dev, NULL);
-}
-
-/* Memory may fail until the page map is gone. */
-static void fsdev_forget(void *data)
-{
-	struct fsdev *fsdev = data;
-
-	mtree_destroy(&fsdev->failed);
-}
-
-static int fsdev_probe(struct dev_dax *dev_dax)
-{
-	struct device *dev = &dev_dax->dev;
-	struct fsdev *fsdev;
-	int rc, i;
-
-	fsdev = devm_kzalloc(dev, sizeof(*fsdev), GFP_KERNEL);
-	if (!fsdev)
-		return -ENOMEM;
-	fsdev->dev_dax = dev_dax;
-	for (i = 0; i < dev_dax->nr_range; i++)
-		fsdev->size += range_len(&dev_dax->ranges[i].range);
-	mt_init_flags(&fsdev->failed, MT_FLAGS_USE_RCU);
-	dev_set_drvdata(dev, fsdev);
-	rc = devm_add_action_or_reset(dev, fsdev_forget, fsdev);
+	rc = devm_add_action_or_reset(dev, fsdev_clear_folio_state, dev_dax);
 	if (rc)
 		return rc;
 
-	rc = fsdev_map_pages(dev_dax);
+	/* Set the dax operations for fs-dax access path */
+	rc = dax_set_ops(dax_dev, &dev_dax_ops);
 	if (rc)
 		return rc;
-	rc = dax_set_ops(dev_dax->dax_dev, &fsdev_dax_ops);
-	if (rc)
-		return rc;
+
 	/* stores through a mapping are in the CPU's caches until fsync */
-	dax_write_cache(dev_dax->dax_dev, true);
-	run_dax(dev_dax->dax_dev);
-	return devm_add_action_or_reset(dev, fsdev_stop, fsdev);
+	dax_write_cache(dax_dev, true);
+	rc = devm_add_action_or_reset(dev, fsdev_clear_ops, dev_dax);
+	if (rc)
+		return rc;
+
+	run_dax(dax_dev);
+	return devm_add_action_or_reset(dev, fsdev_kill, dev_dax);
 }
 
 static struct dax_device_driver fsdev_dax_driver = {
-	.probe = fsdev_probe,
+	.probe = fsdev_dax_probe,
 	.type = DAXDRV_FSDEV_TYPE,
 	.fops = &fsdev_fops,
 };
 
-static int __init fsdev_init(void)
+static int __init dax_init(void)
 {
 	return dax_driver_register(&fsdev_dax_driver);
 }
 
-static void __exit fsdev_exit(void)
+static void __exit dax_exit(void)
 {
 	dax_driver_unregister(&fsdev_dax_driver);
 }
 
-MODULE_DESCRIPTION("fsdev: DAX device as memory for a file system");
+MODULE_AUTHOR("John Groves");
+MODULE_DESCRIPTION("FS-DAX Device: fs-dax compatible devdax driver");
 MODULE_LICENSE("GPL");
-module_init(fsdev_init);
-module_exit(fsdev_exit);
+module_init(dax_init);
+module_exit(dax_exit);

@@ -111,13 +111,13 @@ struct famfs_conflict {
 
 /* famfs_conn.c */
 bool famfs_server_capable(const struct file *file);
-void famfs_init_offer(const struct file *file, struct fuse_mount *fm,
+void famfs_init_offer(const struct file *file, struct fuse_conn *fc,
 		      struct fuse_args *args);
 void famfs_conn_abort(struct fuse_conn *fc);
 void famfs_conn_close(struct fuse_conn *fc);
 void famfs_conn_free(struct fuse_conn *fc);
-int famfs_reply(const struct file *file, struct fuse_req *req,
-		struct famfs_query **query);
+int famfs_reply(const struct file *file, struct fuse_conn *fc,
+		struct fuse_req *req, struct famfs_query **query);
 int famfs_map_link(struct famfs_conn *conn, struct famfs_map *map,
 		   struct famfs_conflict *conflict);
 int famfs_map_wait_unlink(struct famfs_conn *conn,
@@ -127,10 +127,10 @@ void famfs_map_retire(struct famfs_conn *conn, struct famfs_map *map);
 extern const struct dax_holder_operations famfs_holder_ops;
 
 /* famfs_dev.c */
-long famfs_dev_ioctl_open(struct file *file,
+long famfs_dev_ioctl_open(const struct file *file, struct fuse_conn *fc,
 			  struct fuse_daxdev_map __user *argp);
-int famfs_query_reply(const struct file *file, struct fuse_mount *fm,
-		      struct fuse_args *args, struct famfs_query **query);
+int famfs_query_reply(const struct file *file, struct fuse_args *args,
+		      struct famfs_query **query);
 void famfs_query_finish(struct famfs_query *query);
 void famfs_query_abort_all(struct famfs_conn *conn);
 bool famfs_query_is_current(struct famfs_conn *conn);
@@ -152,13 +152,13 @@ void famfs_file_init_inode(struct inode *inode);
 #else /* CONFIG_FUSE_FAMFS_DAX */
 
 static inline void famfs_init_offer(const struct file *file,
-				    struct fuse_mount *fm,
+				    struct fuse_conn *fc,
 				    struct fuse_args *args)
 {
 }
 
-static inline int famfs_reply(const struct file *file, struct fuse_req *req,
-			      struct famfs_query **query)
+static inline int famfs_reply(const struct file *file, struct fuse_conn *fc,
+			      struct fuse_req *req, struct famfs_query **query)
 {
 	return 0;
 }
@@ -175,7 +175,8 @@ static inline void famfs_conn_free(struct fuse_conn *fc)
 {
 }
 
-static inline long famfs_dev_ioctl_open(struct file *file,
+static inline long famfs_dev_ioctl_open(const struct file *file,
+					struct fuse_conn *fc,
 					struct fuse_daxdev_map __user *argp)
 {
 	return -ENOTTY;

@@ -15,8 +15,10 @@
  * the map instead, and eviction waits until there are none.
  */
 #include "fuse_i.h"
+#include "fuse_dev_i.h"
 #include "famfs.h"
 #include "famfs_map.h"
+#include "famfs_old.h"
 
 #include <linux/capability.h>
 #include <linux/cleanup.h>
@@ -24,6 +26,7 @@
 #include <linux/interval_tree.h>
 #include <linux/kdev_t.h>
 #include <linux/mm.h>
+#include <linux/rwsem.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
@@ -126,28 +129,43 @@ void famfs_conn_free(struct fuse_conn *fc)
 	kfree_rcu(conn, rcu);
 }
 
+/*
+ * Files have to be below a directory: the root exists before the server has
+ * answered.
+ */
+static bool famfs_conn_possible(struct fuse_conn *fc)
+{
+	struct super_block *sb;
+
+	/* keeps the superblock, and there is only one so far */
+	guard(rwsem_read)(&fc->killsb);
+	if (list_empty(&fc->mounts))
+		return false;
+	sb = list_first_entry(&fc->mounts, struct fuse_mount, fc_entry)->sb;
+	return !sb->s_bdev && S_ISDIR(d_inode(sb->s_root)->i_mode);
+}
+
 /**
  * famfs_init_offer() - offer famfs to the process that reads FUSE_INIT
  * @file: /dev/fuse, as that process opened it
- * @fm: the mount
+ * @fc: the connection
  * @args: the FUSE_INIT request
  *
  * Runs when the request is about to be copied to user space, so that it is the
  * server's capability that counts, not that of the caller of mount(2).
- * Transports other than /dev/fuse do not come here. Files have to be below a
- * directory: the root exists before the server has answered.
+ * Transports other than /dev/fuse do not come here.
  *
- * Context: process context of the server.
+ * Context: process context of the server, may sleep.
  */
-void famfs_init_offer(const struct file *file, struct fuse_mount *fm,
+void famfs_init_offer(const struct file *file, struct fuse_conn *fc,
 		      struct fuse_args *args)
 {
 	struct fuse_init_in *in = (void *)args->in_args[0].value;
 
-	if (fm->sb->s_bdev || !S_ISDIR(d_inode(fm->sb->s_root)->i_mode))
-		return;
-	if (famfs_server_capable(file))
+	if (famfs_server_capable(file) && famfs_conn_possible(fc)) {
 		in->flags2 |= FAMFS_INIT_FLAGS2;
+		famfs_old_init_offer(in);
+	}
 }
 
 static bool famfs_init_taken(const struct fuse_init_in *in,
@@ -165,29 +183,31 @@ static bool famfs_init_taken(const struct fuse_init_in *in,
  * A server that takes the flag without having been offered it, or that has lost
  * the capability in the meantime, gets an ordinary connection.
  */
-static int famfs_init_reply(const struct file *file, struct fuse_mount *fm,
+static int famfs_init_reply(const struct file *file, struct fuse_conn *fc,
 			    const struct fuse_args *args)
 {
 	struct famfs_conn *conn;
 
+	famfs_old_init_reply(args->in_args[0].value, args->out_args[0].value);
 	if (!famfs_init_taken(args->in_args[0].value, args->out_args[0].value))
 		return 0;
 	if (!famfs_server_capable(file))
 		return 0;
 	/* famfs_conn_close() relies on the connection having one superblock */
-	if (WARN_ON_ONCE(fm->fc->auto_submounts))
+	if (WARN_ON_ONCE(fc->auto_submounts))
 		return 0;
-	conn = famfs_conn_alloc(fm->fc);
+	conn = famfs_conn_alloc(fc);
 	if (!conn)
 		return -ENOMEM;
 	/* pairs with smp_load_acquire() in fuse_conn_famfs() */
-	smp_store_release(&fm->fc->famfs, conn);
+	smp_store_release(&fc->famfs, conn);
 	return 0;
 }
 
 /**
  * famfs_reply() - look at a reply that a server has written to /dev/fuse
  * @file: /dev/fuse, as the server opened it
+ * @fc: the connection
  * @req: a request whose reply, without an error, has been copied in
  * @query: set if a device has to be looked up after the request has ended; the
  *	caller then calls famfs_query_finish()
@@ -201,16 +221,16 @@ static int famfs_init_reply(const struct file *file, struct fuse_mount *fm,
  * Return: 0, or an error that replaces the result of the request: -EPERM if the
  * server lacks CAP_SYS_RAWIO, -ENOMEM, or what famfs_query_reply() returns.
  */
-int famfs_reply(const struct file *file, struct fuse_req *req,
-		struct famfs_query **query)
+int famfs_reply(const struct file *file, struct fuse_conn *fc,
+		struct fuse_req *req, struct famfs_query **query)
 {
 	switch (req->in.h.opcode) {
 	case FUSE_INIT:
-		return famfs_init_reply(file, req->fm, req->args);
+		return famfs_init_reply(file, fc, req->args);
 	case FUSE_GET_FMAP:
 		return famfs_server_capable(file) ? 0 : -EPERM;
 	case FUSE_GET_DAXDEV:
-		return famfs_query_reply(file, req->fm, req->args, query);
+		return famfs_query_reply(file, req->args, query);
 	default:
 		return 0;
 	}

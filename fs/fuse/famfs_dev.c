@@ -15,7 +15,6 @@
  * left waiting.
  */
 #include "fuse_i.h"
-#include "fuse_dev_i.h"
 #include "famfs.h"
 #include "famfs_map.h"
 
@@ -191,31 +190,29 @@ static int famfs_dev_add_fd(struct famfs_conn *conn, u32 index, int fd)
 /**
  * famfs_dev_ioctl_open() - FUSE_DEV_IOC_DAXDEV_OPEN: register an open dax device
  * @file: /dev/fuse, as the server opened it
+ * @fc: the connection
  * @argp: the argument of the ioctl
  *
  * Context: process context of the server, may sleep.
  * Return: 0, also if the index is this device's already, -EFAULT, -EINVAL for
  * unknown flags or an index out of range, -EOPNOTSUPP if the connection is not
  * famfs (or not yet: FUSE_INIT has to be answered) or the device is not in famfs
- * mode, -EPERM without CAP_SYS_RAWIO or before the mount, -EBADF, -EACCES if the descriptor is not
+ * mode, -EPERM without CAP_SYS_RAWIO, -EBADF, -EACCES if the descriptor is not
  * open for reading and writing, -EEXIST if the index is another device's,
  * -ENODEV if the descriptor is no dax device, or the device has no driver or is
  * gone, -EBUSY if it is held, -ENOTCONN after unmount, -EINTR, -ENOMEM.
  */
-long famfs_dev_ioctl_open(struct file *file,
+long famfs_dev_ioctl_open(const struct file *file, struct fuse_conn *fc,
 			  struct fuse_daxdev_map __user *argp)
 {
-	struct fuse_dev *fud = fuse_get_dev(file);
 	struct fuse_daxdev_map map;
 	struct famfs_conn *conn;
 
-	if (IS_ERR(fud))
-		return PTR_ERR(fud);
 	if (copy_from_user(&map, argp, sizeof(map)))
 		return -EFAULT;
 	if (map.flags)
 		return -EINVAL;
-	conn = fuse_conn_famfs(fud->fc);
+	conn = fuse_conn_famfs(fc);
 	if (!conn)
 		return -EOPNOTSUPP;
 	if (!famfs_server_capable(file))
@@ -243,7 +240,6 @@ static bool famfs_query_valid(const struct famfs_query *query)
 /**
  * famfs_query_reply() - look at the reply to FUSE_GET_DAXDEV
  * @file: /dev/fuse, as the server opened it
- * @fm: the mount
  * @args: the request with its reply
  * @query: set on success; the caller ends the request, then calls
  *	famfs_query_finish()
@@ -252,8 +248,8 @@ static bool famfs_query_valid(const struct famfs_query *query)
  * Return: 0, -EPERM if the server lacks CAP_SYS_RAWIO, -EINVAL if the reply is
  * malformed, -ENOTCONN after an abort.
  */
-int famfs_query_reply(const struct file *file, struct fuse_mount *fm,
-		      struct fuse_args *args, struct famfs_query **query)
+int famfs_query_reply(const struct file *file, struct fuse_args *args,
+		      struct famfs_query **query)
 {
 	struct famfs_query *q = container_of(args, struct famfs_query, args);
 	struct famfs_conn *conn = q->conn;

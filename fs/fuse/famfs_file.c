@@ -242,7 +242,7 @@ static int famfs_mmap_prepare(struct vm_area_desc *desc)
 	struct inode *inode = file_inode(desc->file);
 	bool supported;
 
-	if (unlikely(vma_desc_test_flags(desc, VMA_SYNC_BIT))) {
+	if (unlikely(vma_flags_test(&desc->vma_flags, VMA_SYNC_BIT))) {
 		filemap_invalidate_lock_shared(inode->i_mapping);
 		supported = famfs_sync_supported(desc, inode);
 		filemap_invalidate_unlock_shared(inode->i_mapping);

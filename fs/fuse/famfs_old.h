@@ -10,28 +10,20 @@
 #define _FS_FUSE_FAMFS_OLD_H
 
 #include <linux/fuse.h>
-#include "fuse_i.h"
+#include <linux/types.h>
 
 /* Offer the old bit to every server that the new one is offered to. */
-static inline void famfs_old_init_offer(struct fuse_args *args)
+static inline void famfs_old_init_offer(struct fuse_init_in *in)
 {
-	struct fuse_init_in *in = (void *)args->in_args[0].value;
-
-	if (!IS_ENABLED(CONFIG_FUSE_FAMFS_DAX))
-		return;
-	if (in->flags2 & (FUSE_DAX_FMAP >> 32))
-		in->flags2 |= FUSE_DAX_FMAP_OLD >> 32;
+	in->flags2 |= FUSE_DAX_FMAP_OLD >> 32;
 }
 
 /* If a server that may mean famfs has taken the old bit, it takes the new one. */
-static inline void famfs_old_init_reply(struct fuse_args *args)
+static inline void famfs_old_init_reply(const struct fuse_init_in *in,
+					struct fuse_init_out *out)
 {
-	const struct fuse_init_in *in = args->in_args[0].value;
-	struct fuse_init_out *out = args->out_args[0].value;
 	u64 flags = out->flags | (u64)out->flags2 << 32;
 
-	if (!IS_ENABLED(CONFIG_FUSE_FAMFS_DAX))
-		return;
 	if (!(in->flags2 & (FUSE_DAX_FMAP >> 32)))
 		return;
 	if (out->minor > 45 || flags & FUSE_OVER_IO_URING)
