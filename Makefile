@@ -96,6 +96,8 @@ release:
 	@$(MAKE) bisect
 	@$(MAKE) fuzz SECONDS=1800
 	@$(MAKE) soak SECONDS=1800
+	@$(MAKE) run BASE=7.0 CMD='sh /tests/demo.sh'
+	@for t in kunit '[dfr]*_test'; do $(MAKE) test BASE=7.0 T="$$t" || exit 1; done
 
 bisect:
 	@lab/scripts/build.sh plain

@@ -16,7 +16,7 @@ modules) total=1280 minutes="4 to 8" disk=300 ;;
 trace) total=1300 minutes="5 to 10" disk=1500 ;;
 *) echo "PROFILE is plain, debug, modules or trace" >&2; exit 2 ;;
 esac
-config=lab/config/plain.config
+config="lab/config/plain.config lab/config/$BASE.config"
 [ $profile = plain ] || config="$config lab/config/$profile.config"
 obj=$linux/obj-$profile
 [ -e $obj/vmlinux ] || lab/scripts/needs.sh $disk "$minutes" "the kernel ($profile)"
