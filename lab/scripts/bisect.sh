@@ -3,6 +3,7 @@
 # with the options on and off.
 #
 #   bisect.sh commits|topics
+#   bisect.sh apply	the topics, without building them
 set -u
 . lab/scripts/base.sh
 tree=$build/base
@@ -54,11 +55,21 @@ topics() {
 			}
 		done
 		if build on && build off; then
-			echo "the topic $t applies and builds on: ${needs:-nothing}"
+			echo "the topic $t is good on: ${needs:-nothing}"
 		else
 			status=1
 		fi
 	done
+}
+
+apply() {
+	build() { :; }
+	topics
+	# the last one has needed all
+	[ "$(git -C $tree rev-parse 'HEAD^{tree}')" = "$(git -C $linux rev-parse 'series^{tree}')" ] || {
+		echo "the mails do not make the tree of $linux"
+		status=1
+	}
 }
 
 status=0

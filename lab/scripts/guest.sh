@@ -67,9 +67,7 @@ start=$(date +%s)
 {
 	timeout -k 5 "$seconds" "$@" -serial stdio < /dev/null 2> "$tmp/qemu"
 	echo $? > "$tmp/qemu-status"
-} | tr -d '\r' | awk -v file="$tmp/status" '
-	/^guest-exit: / { print $2 > file; next }
-	{ print; fflush() }'
+} | sed -u -e 's/\r//g' -e "/^guest-exit: /{s///;w $tmp/status" -e 'd}'
 if [ -s "$tmp/status" ]; then
 	exit "$(cat "$tmp/status")"
 fi

@@ -344,6 +344,36 @@ topics() {
 	END { print t, first, last }'
 }
 
+# What a topic is based on, as git format-patch --base has it.
+say_base() { # TOPIC
+	printf '\nbase: Linux %s\n' "$version"
+	needs=$(sed -n 's/^Prerequisites: //p' "series/$1/cover-letter")
+	for t in $needs; do
+		[ "$t" != none ] || continue
+		for m in "$out/$t"/*.patch; do
+			git patch-id --stable < "$m" | sed 's/^\([0-9a-f]*\) .*/prerequisite-patch-id: \1/'
+		done
+	done
+}
+
+# To and Cc of all mails of a topic, from the MAINTAINERS of the base.
+address() { # DIR
+	[ -e "$linux/scripts/get_maintainer.pl" ] || return 0
+	(cd "$linux" && scripts/get_maintainer.pl --nogit --nogit-fallback --norolestats --no-fixes \
+		"$1"/*.patch 2> /dev/null) | grep -v 'localhost' | sort -u > "$1/people"
+	{
+		grep '<.*>' "$1/people" | sed 's/^/To: /'
+		grep -v '<.*>' "$1/people" | sed 's/^/Cc: /'
+	} > "$1/headers"
+	for m in "$1"/*.patch; do
+		sed "/^Subject: /,\$d" "$m" > "$1/mail"
+		cat "$1/headers" >> "$1/mail"
+		sed -n "/^Subject: /,\$p" "$m" >> "$1/mail"
+		mv "$1/mail" "$m"
+	done
+	rm "$1/people" "$1/headers"
+}
+
 # The mails of a topic; the empty commit becomes the cover letter.
 export_topic() { # TOPIC FIRST LAST
 	dir=$out/$1
@@ -356,6 +386,8 @@ export_topic() { # TOPIC FIRST LAST
 	/\*\*\* BLURB HERE \*\*\*/ { while ((getline s < cover) > 0) print s; next }
 	{ print }' "$dir"/0000-cover-letter.patch > "$dir/cover"
 	mv "$dir/cover" "$dir/0000-cover-letter.patch"
+	say_base "$1" >> "$dir/0000-cover-letter.patch"
+	address "$dir"
 	echo "build/series/$BASE/$1: $(ls "$dir" | wc -l) mails"
 }
 

@@ -27,8 +27,11 @@ guest() { # NUMBER ARGUMENTS: of run-tests.sh; results are in test-NUMBER.*
 		> $build/test-$1.ktap 2>&1
 	echo $? > $build/test-$1.status
 }
+# mawk reads blocks otherwise
+at_once=
+case $(awk -W version 2>&1 < /dev/null) in mawk*) at_once='-W interactive' ;; esac
 follow() { # NUMBER
-	tail -n +1 -f --pid=$! $build/test-$1.ktap | awk '
+	tail -n +1 -f --pid=$! $build/test-$1.ktap | awk $at_once '
 	/^ *not ok/ || /^# [A-Za-z_ -]+: [0-9]+, and/ || / took / || /^# [a-z_0-9]+\.[a-z0-9]+: / { print; fflush() }
 	/^ok / && ++n % 50 == 0 { print "  " n " passed"; fflush() }'
 }

@@ -481,7 +481,8 @@ static void mount_once(struct __test_metadata *_metadata,
 	close(nth);
 	if (ret) {
 		EXPECT_TRUE(t->hit);
-		EXPECT_EQ(-ECONNREFUSED, ret);
+		/* since Linux 7.3 what has waited for FUSE_INIT gets EIO */
+		EXPECT_TRUE(ret == -ECONNREFUSED || ret == -EIO);
 		/* nothing but to mount again */
 		EXPECT_EQ(-ECONNREFUSED, raw_open(r, ONE, O_RDWR));
 	} else {
@@ -497,7 +498,7 @@ TEST_F(alloc, init_in_the_server)
 
 	while (another_try(&t))
 		mount_once(_metadata, self, &t);
-	EXPECT_LT(0, t.errors[ECONNREFUSED]);
+	EXPECT_LT(0, t.errors[ECONNREFUSED] + t.errors[EIO]);
 	print_tries(&t, "init");
 	start(self);
 	EXPECT_EQ(NULL, works(&self->r, INTERLEAVED));

@@ -689,14 +689,19 @@ int uffd_open(void *p, size_t len)
 		.mode = UFFDIO_REGISTER_MODE_WP,
 	};
 	int uffd = syscall(__NR_userfaultfd, O_CLOEXEC);
+	int error = 0;
 
-	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api)) {
-		close(uffd);
+	if (uffd < 0)
 		return -1;
-	}
-	if (ioctl(uffd, UFFDIO_REGISTER, &reg))
-		err(1, "UFFDIO_REGISTER");
-	return uffd;
+	if (ioctl(uffd, UFFDIO_API, &api))
+		error = ENOSYS;
+	else if (ioctl(uffd, UFFDIO_REGISTER, &reg))
+		error = errno;
+	if (!error)
+		return uffd;
+	close(uffd);
+	errno = error;
+	return -1;
 }
 
 int uffd_protect(int uffd, void *p, size_t len, bool protect)

@@ -178,7 +178,8 @@ void unpin(int pipes[2], void *page);
 
 /*
  * Register for write protection by userfaultfd that the kernel resolves itself.
- * Return: the descriptor, or -1 if the kernel does not have that.
+ * Return: the descriptor, or -1 if the kernel does not have that; errno is EINVAL
+ * if it does, but not for such memory.
  */
 int uffd_open(void *p, size_t len);
 /* Protect, or resolve the protection. Return: 0 or -1. */
