@@ -93,6 +93,7 @@ selftest:
 
 release:
 	@lab/scripts/builds.sh release
+	@$(MAKE) topics
 	@$(MAKE) bisect
 	@$(MAKE) fuzz SECONDS=1800
 	@$(MAKE) soak SECONDS=1800
