@@ -3,7 +3,6 @@
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/sh
 
-BASE ?= 7.3
 PROFILE ?= plain
 CMD ?=
 T ?=

@@ -22,6 +22,7 @@
 #include <linux/rbtree.h>
 #include <linux/sort.h>
 #include "famfs_map.h"
+#include "rnd.h"
 
 #define EXTENT	(2ULL << 20)
 
@@ -149,7 +150,7 @@ static double now(void)
 
 int main(int argc, char **argv)
 {
-	uint64_t random = 88172645463325252ULL, sum = 0;
+	uint64_t sum = 0;
 	size_t nr, i, lookups;
 	double start;
 	char kind;
@@ -166,13 +167,10 @@ int main(int argc, char **argv)
 		size = nr * EXTENT;
 	else
 		make_map(argv[1], nr);
+	rnd_state = 88172645463325252ULL;
 	start = now();
 	for (i = 0; i < lookups; i++) {
-		/* xorshift64 */
-		random ^= random << 13;
-		random ^= random >> 7;
-		random ^= random << 17;
-		sum += find(kind, (unsigned __int128)random * size >> 64);
+		sum += find(kind, rnd(size));
 	}
 	/* the sum keeps the compiler from leaving the look-ups out */
 	printf("%s\t%zu\t%.1f\t%.1f\t%llx\n", argv[1], nr,

@@ -20,6 +20,7 @@
 #include <linux/slab.h>
 #include <linux/sort.h>
 #include "famfs_map.h"
+#include "rnd.h"
 
 typedef unsigned __int128 u128;
 
@@ -73,16 +74,6 @@ struct reader {
 	const u8 *pos;
 	size_t left;
 };
-
-static u64 rnd_state;
-
-static u64 rnd(u64 below)
-{
-	rnd_state ^= rnd_state << 13;
-	rnd_state ^= rnd_state >> 7;
-	rnd_state ^= rnd_state << 17;
-	return (u128)(rnd_state * 0x2545f4914f6cdd1dULL) * below >> 64;
-}
 
 /* What is random here must depend on nothing but the input. */
 static void rnd_seed(const u8 *buf, size_t len)

@@ -11,6 +11,7 @@
 #include <linux/fs.h>
 #include <linux/fuse.h>
 #include <linux/types.h>
+#include "rnd.h"
 
 typedef unsigned __int128 u128;
 
@@ -47,16 +48,6 @@ struct reply {
 size_t LLVMFuzzerMutate(u8 *data, size_t size, size_t max);
 size_t LLVMFuzzerCustomMutator(u8 *data, size_t size, size_t max,
 			       unsigned int seed);
-
-static u64 rnd_state;
-
-static u64 rnd(u64 below)
-{
-	rnd_state ^= rnd_state << 13;
-	rnd_state ^= rnd_state >> 7;
-	rnd_state ^= rnd_state << 17;
-	return (u128)(rnd_state * 0x2545f4914f6cdd1dULL) * below >> 64;
-}
 
 static bool one_in(u32 n)
 {

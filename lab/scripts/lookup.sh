@@ -6,7 +6,7 @@ set -eu
 out=$build/bench
 lab/scripts/packages.sh gcc libc6-dev valgrind
 mkdir -p $out
-gcc -O2 -std=gnu11 -D_GNU_SOURCE -Wall -DPAGE_SHIFT=12 -Ilab/fuzz/include -I$linux/fs/fuse \
+gcc -O2 -std=gnu11 -D_GNU_SOURCE -Wall -DPAGE_SHIFT=12 -Ilab/fuzz -Ilab/fuzz/include -I$linux/fs/fuse \
 	-I$linux/tools/include -idirafter $linux/include -o $out/lookup \
 	lab/bench/lookup.c $linux/fs/fuse/famfs_map.c $linux/tools/lib/rbtree.c
 

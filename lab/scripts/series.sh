@@ -395,8 +395,11 @@ export_series() {
 	signer
 	compose
 	out=$top/build/series/$BASE
+	want=$({ state; git hash-object lab/scripts/series.sh; echo "${SIGNOFF:-}"; } | git hash-object --stdin)
+	[ "$(cat "$out/made-from" 2> /dev/null)" != "$want" ] || return 0
 	rm -rf "$out"
 	topics | while read -r t first last; do export_topic "$t" "$first" "$last"; done
+	echo "$want" > "$out/made-from"
 }
 
 # A repository gets commits.
@@ -455,5 +458,5 @@ compose) compose ;;
 refresh) refresh ;;
 export) export_series ;;
 apply) apply "$2" ;;
-*) sed -n '2,21s/^# \{0,1\}//p' "lab/scripts/series.sh"; exit 2 ;;
+*) sed -n '2,20s/^# \{0,1\}//p' "lab/scripts/series.sh"; exit 2 ;;
 esac
