@@ -6,6 +6,7 @@
  *   bench mmap NAME FILE       2 MiB faults of a file that was never mapped
  *   bench giant NAME FILE      1 GiB at an address that allows to map it at once
  *   bench small NAME FILE      4 KiB faults
+ *   bench fresh NAME FILE      the same of a file that was never mapped
  *   bench rw NAME FILE         pread and pwrite
  *   bench open NAME FILE       open and close of a file whose map is cached
  *   bench upcall NAME FILE     the same, where the server is asked each time
@@ -98,11 +99,11 @@ static void close_file(int fd, const char *rows)
 	close(fd);
 }
 
-/* Map at an address that is @skew above a multiple of 2 MiB. */
-static volatile uint8_t *map(int fd, size_t len, size_t skew)
+/* Map from @off, at an address that is @skew above a multiple of 2 MiB. */
+static volatile uint8_t *map(int fd, off_t off, size_t len, size_t skew)
 {
 	volatile uint8_t *p = map_at(len, PROT_READ | PROT_WRITE, MAP_SHARED,
-				     fd, 0, PMD, skew);
+				     fd, off, PMD, skew);
 
 	if (!p)
 		err(1, "mmap %s", name);
@@ -172,13 +173,13 @@ static void rows_mmap(const char *path)
 	int fd = open_file(path, O_RDWR, &size);
 
 	step = size / NR_PMD & ~(PMD - 1);
-	p = map(fd, size, 0);
+	p = map(fd, 0, size, 0);
 	fault_huge(p, step, true, ns);
 	row_uninterrupted("first write fault 2 MiB", ns, NR_PMD);
 
 	for (pass = 0; pass < 8; pass++) {
 		munmap((void *)p, size);
-		p = map(fd, size, 0);
+		p = map(fd, 0, size, 0);
 		fault_huge(p, step, false, ns + pass * NR_PMD);
 	}
 	row_uninterrupted("read re-fault 2 MiB", ns, 8 * NR_PMD);
@@ -267,7 +268,7 @@ static void rows_small(const char *path)
 	int fd = open_file(path, O_RDWR, &size);
 
 	for (k = 0; k < sizeof(kinds) / sizeof(*kinds); k++) {
-		p = map(fd, SMALL, PAGE);
+		p = map(fd, 0, SMALL, PAGE);
 		n = nr_touch(kinds[k].order);
 		row(kinds[k].name, touch(p, kinds[k].write, kinds[k].order), n);
 		t = now();
@@ -279,6 +280,36 @@ static void rows_small(const char *path)
 	}
 	row("unmap per 4 KiB page", unmap, pages);
 	close_file(fd, "4 KiB faults");
+}
+
+/* An unaligned mapping comes first, and one that would allow 2 MiB after it. */
+static void rows_fresh(const char *path)
+{
+	static const char * const names[] = {
+		"first read fault 4 KiB", "first read fault 4 KiB sparse",
+	};
+	static const enum order orders[] = { SEQUENTIAL, SPARSE };
+	uint64_t ns[NR_PMD], cost = clock_cost(), t;
+	volatile uint8_t *p;
+	unsigned int k;
+	size_t size;
+	int fd = open_file(path, O_RDWR, &size);
+
+	for (k = 0; k < 2; k++) {
+		p = map(fd, k * SMALL, SMALL, PAGE);
+		row(names[k], touch(p, false, orders[k]), nr_touch(orders[k]));
+		munmap((void *)p, SMALL);
+	}
+	p = map(fd, 0, 2 * SMALL, 0);
+	for (k = 0; k < 2 * SMALL / PMD; k++) {
+		t = now();
+		(void)p[k * PMD];
+		ns[k] = now() - t - cost;
+	}
+	row_uninterrupted("read fault 2 MiB after 4 KiB faults", ns,
+			  2 * SMALL / PMD);
+	munmap((void *)p, 2 * SMALL);
+	close_file(fd, "first 4 KiB faults");
 }
 
 static void row_rw(const char *what, int fd, size_t size, size_t len,
@@ -460,6 +491,8 @@ int main(int argc, char **argv)
 		rows_giant(argv[3]);
 	else if (!strcmp(what, "small"))
 		rows_small(argv[3]);
+	else if (!strcmp(what, "fresh"))
+		rows_fresh(argv[3]);
 	else if (!strcmp(what, "rw"))
 		rows_rw(argv[3]);
 	else if (!strcmp(what, "open"))

@@ -27,6 +27,7 @@ dax_set_mode "$hmem" famfs && dax_set_mode "$noopen" famfs &&
 	echo "file i2 644 64M interleave 2M 64M $(seq 0 1 | awk '{ printf "0:%dM:32M ", 192 + $1 * 32 }')"
 	echo "file i4 644 64M interleave 2M 64M $(seq 0 3 | awk '{ printf "0:%dM:16M ", 256 + $1 * 16 }')"
 	echo "file i8 644 64M interleave 2M 64M $(seq 0 7 | awk '{ printf "0:%dM:8M ", 320 + $1 * 8 }')"
+	echo "file fresh 644 64M simple 0:896M:64M"
 	echo "file e1000 644 2000M simple $(seq 0 999 | awk '{ printf "0:%dM:2M ", 1024 + $1 * 617 % 1000 * 2 }')"
 	# lengths that differ
 	echo "file u1000 644 3000M simple $(seq 0 999 | awk '{ printf "0:%dM:%dM ", 3072 + $1 * 617 % 1000 * 4, 2 + $1 % 2 * 2 }')"
@@ -99,6 +100,11 @@ done
 for f in $famfs; do : < ${f#*:}; done
 each mmap devdax:/dev/$raw $peers $famfs | grep -v '	tmpfs	'
 each small $peers $famfs
+for d in ext4 huge; do
+	dd if=/dev/zero of=/mnt/$d/fresh bs=$((2 * M)) count=32 2> /dev/null || exit 1
+done
+: < /mnt/famfs/fresh
+each fresh ext4:/mnt/ext4/fresh tmpfs-huge:/mnt/huge/fresh famfs:/mnt/famfs/fresh
 each rw $peers $famfs
 each giant devdax:/dev/$giant famfs:/mnt/famfs/giant famfs-big:/mnt/famfs/big
 each open $peers famfs:/mnt/noopen/one

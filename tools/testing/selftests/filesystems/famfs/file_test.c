@@ -443,9 +443,101 @@ TEST_F(file, server_dies)
 }
 
 /*
- * A fault maps the pages around it: no further than the extent, the mapping, the
- * page table and the file reach. The file has extents of 20, 5 and 40 pages, and
- * ends in page 60.
+ * How a file was accessed first does not matter to those who come later: they map
+ * 2 MiB at once where the layout allows it.
+ */
+FIXTURE(first)
+{
+	struct server s;
+	int fd;
+};
+
+FIXTURE_VARIANT(first)
+{
+	int flags, advice;
+	bool write;
+	size_t skew;
+};
+
+FIXTURE_VARIANT_ADD(first, unaligned_read) {
+	.flags = MAP_SHARED, .skew = PAGE,
+};
+FIXTURE_VARIANT_ADD(first, unaligned_write) {
+	.flags = MAP_SHARED, .write = true, .skew = PAGE,
+};
+FIXTURE_VARIANT_ADD(first, random) {
+	.flags = MAP_SHARED, .advice = MADV_RANDOM, .skew = PAGE,
+};
+FIXTURE_VARIANT_ADD(first, nohugepage) {
+	.flags = MAP_SHARED, .advice = MADV_NOHUGEPAGE,
+};
+FIXTURE_VARIANT_ADD(first, private_read) {
+	.flags = MAP_PRIVATE, .skew = PAGE,
+};
+FIXTURE_VARIANT_ADD(first, private_write) {
+	.flags = MAP_PRIVATE, .write = true,
+};
+
+#define FIRST_SIZE (8 * MB)
+
+FIXTURE_SETUP(first)
+{
+	BEGIN(DAX_BIG);
+	if (!small_pages())
+		SKIP(return, "pages are not those of the map");
+	server_start(&self->s, "dev 0 $big\n"
+		     "file f 644 8M simple 0:4M:4M 0:16M:4M\n", NULL);
+	self->fd = server_must_open(&self->s, "f", O_RDWR);
+	ASSERT_TRUE(write_pattern(self->fd, FIRST_SIZE, 1, 0));
+}
+
+FIXTURE_TEARDOWN(first)
+{
+	close(self->fd);
+	EXPECT_EQ(0, server_stop(&self->s));
+	END();
+}
+
+/* Touch a byte of each @step bytes. Return: the faults that it took. */
+static long touch_each(uint8_t *p, size_t size, size_t step, bool write)
+{
+	long before = faults();
+	size_t i;
+
+	for (i = 0; i < size; i += step) {
+		if (write)
+			((volatile uint8_t *)p)[i] = pattern(1, i);
+		else
+			(void)((volatile uint8_t *)p)[i];
+	}
+	return faults() - before;
+}
+
+TEST_F(first, does_not_matter)
+{
+	uint8_t *p = map_at(FIRST_SIZE, PROT_READ | PROT_WRITE, variant->flags,
+			    self->fd, 0, PMD, variant->skew), *q;
+	int i;
+
+	ASSERT_NE(NULL, p);
+	if (variant->advice)
+		ASSERT_EQ(0, madvise(p, FIRST_SIZE, variant->advice));
+	touch_each(p, FIRST_SIZE, 5 * PAGE, variant->write);
+
+	for (i = 0; i < 2; i++) {
+		q = map_rw(self->fd, FIRST_SIZE, 0);
+		EXPECT_EQ(FIRST_SIZE / PMD, touch_each(q, FIRST_SIZE, PAGE, i));
+		EXPECT_EQ(-1, check_pattern(q, FIRST_SIZE, 1, 0));
+		munmap(q, FIRST_SIZE);
+	}
+	EXPECT_EQ(-1, check_pattern(p, FIRST_SIZE, 1, 0));
+	munmap(p, FIRST_SIZE);
+}
+
+/*
+ * A fault maps the pages around it: no further than the mapping, the page table
+ * and the file reach, and the first one no further than the extent. The files have
+ * extents of 20, 5 and 40 pages, and end in page 60.
  */
 #define AROUND_PAGES 61UL
 #define AROUND_SIZE (60 * PAGE + 100)
@@ -480,6 +572,7 @@ FIXTURE_SETUP(around)
 	/* 60 pages and 100 bytes */
 	server_start(&self->s, "dev 0 $small\n"
 		     "file f 644 245860 simple 0:1M:80K 0:2M:20K 0:3M:160K\n"
+		     "file g 644 245860 simple 0:1M:80K 0:2M:20K 0:3M:160K\n"
 		     "file huge 644 4M simple 0:4M:4M\n", NULL);
 	self->fd = server_must_open(&self->s, "f", O_RDWR);
 	ASSERT_TRUE(write_pattern(self->fd, AROUND_SIZE, 1, 0));
@@ -516,7 +609,7 @@ static uint64_t pages(unsigned int first, unsigned int end)
 	return first < end ? (~0ULL >> (64 - (end - first))) << first : 0;
 }
 
-/* The pages that a fault on page @i may map. */
+/* The pages that the first fault on page @i maps. */
 static uint64_t around(unsigned int i)
 {
 	static const unsigned int ends[] = { 0, 20, 25, AROUND_PAGES };
@@ -554,14 +647,35 @@ TEST_F(around, extent_and_file)
 	unsigned int i;
 
 	for (i = 0; i < AROUND_PAGES; i++) {
-		uint8_t *p = map_some(self, variant, 0, AROUND_PAGES, PAGE);
+		uint8_t *p;
 
+		/* takes the memory of the other file, which has no page mapped then */
+		close(self->fd);
+		self->fd = server_must_open(&self->s, i % 2 ? "f" : "g", O_RDWR);
+		p = map_some(self, variant, 0, AROUND_PAGES, PAGE);
 		touch(p, i, variant->write);
 		EXPECT_EQ(around(i), mapped(p, AROUND_PAGES));
 		ASSERT_EQ(-1, check_pattern(p, AROUND_SIZE, 1, 0));
 		EXPECT_EQ(pages(0, AROUND_PAGES), mapped(p, AROUND_PAGES));
 		munmap(p, AROUND_PAGES * PAGE);
 	}
+}
+
+/* Where pages have been mapped before, a fault maps them across extents. */
+TEST_F(around, mapped_before)
+{
+	uint8_t *p = map_some(self, variant, 0, AROUND_PAGES, PAGE);
+	uint8_t *q = map_some(self, variant, 0, AROUND_PAGES, PAGE);
+
+	touch_each(p, AROUND_PAGES * PAGE, PAGE, false);
+	/* the first one finds no page table */
+	touch(q, 60, variant->write);
+	touch(q, 22, variant->write);
+	EXPECT_EQ(pages(16, 32) | pages(48, AROUND_PAGES),
+		  mapped(q, AROUND_PAGES));
+	EXPECT_EQ(-1, check_pattern(q, AROUND_SIZE, 1, 0));
+	munmap(p, AROUND_PAGES * PAGE);
+	munmap(q, AROUND_PAGES * PAGE);
 }
 
 TEST_F(around, mapping)
@@ -618,7 +732,12 @@ TEST_F(around, huge)
 	b = map_at(4 * MB, PROT_READ | PROT_WRITE, variant->flags, fd, 0, PMD,
 		   PAGE);
 	ASSERT_NE(NULL, b);
-	touch(b, 100, false);
+	/* the first one finds no page table */
+	touch(b, 0, false);
+	if (variant->write)
+		((volatile uint8_t *)b)[100 * PAGE] = pattern(3, 100 * PAGE);
+	else
+		touch(b, 100, false);
 	EXPECT_EQ(pages(16, 32), mapped(b + 80 * PAGE, 48));
 	EXPECT_EQ(-1, check_pattern(b, 4 * MB, 3, 0));
 	munmap(b, 4 * MB);
