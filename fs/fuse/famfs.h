@@ -141,6 +141,7 @@ int famfs_inode_open(struct inode *inode);
 void famfs_inode_release(struct inode *inode);
 void famfs_inode_check_size(struct inode *inode, loff_t old, loff_t new);
 void famfs_inode_retire(struct inode *inode);
+void famfs_inode_set_stale(struct inode *inode);
 int famfs_inode_drop(struct inode *inode);
 void famfs_inode_evict_begin(struct inode *inode);
 void famfs_inode_evict_end(struct inode *inode);

@@ -368,7 +368,7 @@ static void famfs_claim_revoke(struct famfs_claim *claim, bool *reported)
 	struct famfs_range part;
 	u64 pos;
 
-	set_bit(FUSE_I_FAMFS_STALE, &get_fuse_inode(inode)->state);
+	famfs_inode_set_stale(inode);
 	filemap_invalidate_lock(inode->i_mapping);
 	filemap_invalidate_unlock(inode->i_mapping);
 

@@ -22,9 +22,14 @@
  * The map is used under one of i_rwsem and invalidate_lock and changed under
  * both, exclusively. A file whose bit FUSE_I_FAMFS_STALE is set may not be
  * accessed. It is set under invalidate_lock, or the lock is taken afterwards, so
- * that no fault has missed it. Reads and writes use the map within
- * dax_read_lock(), so kill_dax() waits for those that have missed it. The fault path takes no other lock, and
- * allocates nothing beyond what fs/dax.c does.
+ * that no fault that uses the map has missed it. Reads and writes use the map
+ * within dax_read_lock(), so kill_dax() waits for those that have missed it.
+ *
+ * Faults on what has been mapped before take no lock but that of the page
+ * table: they use the entry in i_pages, not the map. AS_DAX_REVOKED, which is
+ * set with the bit and before the file is unmapped, ends this. The other
+ * faults take the locks above and those of fs/dax.c, and allocate nothing
+ * beyond what fs/dax.c does.
  */
 #include "fuse_i.h"
 #include "famfs.h"
@@ -40,8 +45,12 @@
 #include <linux/splice.h>
 #include <linux/uio.h>
 
-/* Any of these makes a file inaccessible. */
-#define FAMFS_UNUSABLE	(BIT(FUSE_I_FAMFS_STALE) | BIT(FUSE_I_BAD))
+/* Access to a file fails while its map is stale, or if the inode is bad. */
+static bool famfs_usable(struct inode *inode)
+{
+	return !(READ_ONCE(get_fuse_inode(inode)->state) &
+		 (BIT(FUSE_I_FAMFS_STALE) | BIT(FUSE_I_BAD)));
+}
 
 static void famfs_assert_map_stable(struct inode *inode)
 {
@@ -60,7 +69,7 @@ static int famfs_fuse_iomap_begin(struct inode *inode, loff_t pos,
 	struct famfs_range range;
 
 	famfs_assert_map_stable(inode);
-	if (unlikely((READ_ONCE(fi->state) & FAMFS_UNUSABLE) || !map))
+	if (unlikely(!famfs_usable(inode) || !map))
 		return -EIO;
 	if (unlikely(!famfs_map_resolve(map, pos, &range)))
 		return -EIO;
@@ -68,7 +77,7 @@ static int famfs_fuse_iomap_begin(struct inode *inode, loff_t pos,
 	/* allocated, not new, not shared: faults need no action of ours */
 	dev = range.dev;
 	iomap->type = IOMAP_MAPPED;
-	iomap->flags = IOMAP_F_FAULT_AROUND;
+	iomap->flags = 0;
 	iomap->dax_dev = dev->dax_dev;
 	iomap->addr = range.off;
 	iomap->offset = range.pos;
@@ -97,7 +106,7 @@ static ssize_t famfs_read_locked(struct kiocb *iocb, struct iov_iter *to)
 	size_t count = iov_iter_count(to);
 	ssize_t ret;
 
-	if (READ_ONCE(get_fuse_inode(inode)->state) & FAMFS_UNUSABLE)
+	if (!famfs_usable(inode))
 		return -EIO;
 	if (iocb->ki_pos >= size)
 		return 0;
@@ -161,7 +170,7 @@ static ssize_t famfs_write_checks(struct kiocb *iocb, struct iov_iter *from)
 	loff_t size = i_size_read(inode);
 	ssize_t ret;
 
-	if (READ_ONCE(get_fuse_inode(inode)->state) & FAMFS_UNUSABLE)
+	if (!famfs_usable(inode))
 		return -EIO;
 	ret = generic_write_checks(iocb, from);
 	if (ret <= 0)
@@ -197,6 +206,11 @@ static vm_fault_t famfs_huge_fault(struct vm_fault *vmf, unsigned int order)
 		     (vmf->vma->vm_flags & VM_SHARED);
 	vm_fault_t ret;
 
+	/* what has been accessed before needs neither the map nor a lock */
+	ret = famfs_usable(inode) ? dax_map_fault(vmf, order) : 0;
+	if (ret)
+		return ret;
+
 	if (write)
 		sb_start_pagefault(inode->i_sb);
 	filemap_invalidate_lock_shared(inode->i_mapping);
@@ -212,6 +226,14 @@ static vm_fault_t famfs_fault(struct vm_fault *vmf)
 	return famfs_huge_fault(vmf, 0);
 }
 
+static vm_fault_t famfs_map_pages(struct vm_fault *vmf, pgoff_t start,
+				  pgoff_t end)
+{
+	if (!famfs_usable(file_inode(vmf->vma->vm_file)))
+		return 0;
+	return dax_map_pages(vmf, start, end);
+}
+
 /*
  * There is no page_mkwrite, since the first write to a page needs no action: a
  * read fault on a mapping that may be written makes it writable.
@@ -219,6 +241,7 @@ static vm_fault_t famfs_fault(struct vm_fault *vmf)
 static const struct vm_operations_struct famfs_vm_ops = {
 	.fault		= famfs_fault,
 	.huge_fault	= famfs_huge_fault,
+	.map_pages	= famfs_map_pages,
 };
 
 /* MAP_SYNC promises that a store reaches the memory without an fsync. */
@@ -357,7 +380,7 @@ static int famfs_fsync_locked(struct inode *inode, loff_t start, loff_t end)
 	unsigned long index = start >> PAGE_SHIFT, last;
 	int err = 0;
 
-	if ((READ_ONCE(fi->state) & FAMFS_UNUSABLE) || !fi->famfs_map)
+	if (!famfs_usable(inode) || !fi->famfs_map)
 		return -EIO;
 	end = min(end, i_size_read(inode) - 1);
 	last = end >> PAGE_SHIFT;

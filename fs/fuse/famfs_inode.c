@@ -38,6 +38,22 @@ static bool famfs_inode_has_map(struct inode *inode)
 	       !test_bit(FUSE_I_FAMFS_STALE, &fi->state);
 }
 
+/**
+ * famfs_inode_set_stale() - make every access that starts now fail
+ * @inode: a regular file on a famfs connection
+ *
+ * The caller unmaps what it takes away afterwards. Faults that use the map and
+ * have missed the bit hold the invalidate lock, and reads and writes are within
+ * dax_read_lock().
+ *
+ * Context: any.
+ */
+void famfs_inode_set_stale(struct inode *inode)
+{
+	set_bit(FUSE_I_FAMFS_STALE, &get_fuse_inode(inode)->state);
+	mapping_set_dax_revoked(inode->i_mapping);
+}
+
 /* Return: the length of the reply in bytes, or an error. */
 static ssize_t famfs_request_map(struct fuse_mount *fm, u64 nodeid, void *buf,
 				 u32 size)
@@ -141,11 +157,12 @@ static int famfs_attach_locked(struct inode *inode, struct famfs_map *map,
 	if (err)
 		return err;
 	map->inode = inode;
+	mapping_clear_dax_revoked(inode->i_mapping);
 	clear_bit(FUSE_I_FAMFS_STALE, &fi->state);
 	err = famfs_map_link(fuse_conn_famfs(get_fuse_conn(inode)), map,
 			     conflict);
 	if (err) {
-		set_bit(FUSE_I_FAMFS_STALE, &fi->state);
+		famfs_inode_set_stale(inode);
 		return err;
 	}
 	famfs_inode_set_size(inode, map->size);
@@ -317,7 +334,7 @@ static void famfs_inode_set_stale_locked(struct inode *inode)
 {
 	/* faults that have not seen the bit hold the lock */
 	rwsem_assert_held_write(&inode->i_mapping->invalidate_lock);
-	set_bit(FUSE_I_FAMFS_STALE, &get_fuse_inode(inode)->state);
+	famfs_inode_set_stale(inode);
 	unmap_mapping_pages(inode->i_mapping, 0, 0, false);
 }
 
