@@ -7,6 +7,7 @@
  * famfs_dev.c	how a connection gets its devices
  * famfs_inode.c	the map and the inode: fetch, attach, retire, eviction
  * famfs_file.c	the file operations
+ * famfs_trace.h	trace events
  */
 #ifndef _FS_FUSE_FAMFS_H
 #define _FS_FUSE_FAMFS_H
@@ -24,6 +25,7 @@ struct dax_device;
 struct famfs_conn;
 struct famfs_map;
 struct famfs_query;
+struct fiemap_extent_info;
 struct file;
 struct fuse_args;
 struct fuse_conn;
@@ -31,6 +33,7 @@ struct fuse_daxdev_map;
 struct fuse_mount;
 struct fuse_req;
 struct inode;
+struct seq_file;
 
 #ifdef CONFIG_FUSE_FAMFS_DAX
 
@@ -51,6 +54,7 @@ struct inode;
  * @claims: the claims of the attached maps on this device, as an interval tree
  *	of device pages. No page is in two claims, although their bounds may
  *	overlap. Under @conn->lock
+ * @nr_claims: how many there are: one for each file. Under @conn->lock
  *
  * Lives as long as the connection. Maps point to it.
  */
@@ -61,6 +65,7 @@ struct famfs_dev {
 	u32 index;
 	bool gone;
 	struct rb_root_cached claims;
+	unsigned long nr_claims;
 };
 
 /**
@@ -124,6 +129,8 @@ int famfs_map_wait_unlink(struct famfs_conn *conn,
 			  const struct famfs_conflict *conflict);
 bool famfs_map_try_unlink(struct famfs_conn *conn, struct famfs_map *map);
 void famfs_map_retire(struct famfs_conn *conn, struct famfs_map *map);
+void famfs_dev_info(const struct famfs_dev *dev, const char *what);
+void famfs_conn_show(struct seq_file *m, struct fuse_conn *fc);
 extern const struct dax_holder_operations famfs_holder_ops;
 
 /* famfs_dev.c */
@@ -149,6 +156,8 @@ void famfs_inode_evict_end(struct inode *inode);
 /* famfs_file.c */
 int famfs_file_open(struct inode *inode, struct file *file);
 void famfs_file_init_inode(struct inode *inode);
+int famfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
+		 u64 start, u64 len);
 
 #else /* CONFIG_FUSE_FAMFS_DAX */
 
@@ -173,6 +182,10 @@ static inline void famfs_conn_close(struct fuse_conn *fc)
 }
 
 static inline void famfs_conn_free(struct fuse_conn *fc)
+{
+}
+
+static inline void famfs_conn_show(struct seq_file *m, struct fuse_conn *fc)
 {
 }
 
@@ -222,6 +235,8 @@ static inline int famfs_file_open(struct inode *inode, struct file *file)
 static inline void famfs_file_init_inode(struct inode *inode)
 {
 }
+
+#define famfs_fiemap	NULL
 
 #endif /* CONFIG_FUSE_FAMFS_DAX */
 #endif

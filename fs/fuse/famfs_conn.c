@@ -29,6 +29,10 @@
 #include <linux/rwsem.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/seq_file.h>
+
+#define CREATE_TRACE_POINTS
+#include "famfs_trace.h"
 
 static struct famfs_claim *to_claim(struct interval_tree_node *node)
 {
@@ -253,6 +257,22 @@ static void famfs_conn_sync(struct famfs_conn *conn)
 	guard(mutex)(&conn->lock);
 }
 
+/**
+ * famfs_dev_info() - one line in the log about a device
+ * @dev: the device
+ * @what: what has happened to it
+ *
+ * Context: any.
+ */
+void famfs_dev_info(const struct famfs_dev *dev, const char *what)
+{
+	dev_t fs = dev->conn->fc->dev;
+
+	pr_info_ratelimited("famfs %u:%u: device %u (%s): %s\n", MAJOR(fs),
+			    MINOR(fs), dev->index, fs_dax_name(dev->dax_dev),
+			    what);
+}
+
 /*
  * The first part of a file within the pages @first to @last of @dev, with its
  * map marked as used. A map that is being evicted is passed over: nothing maps
@@ -297,6 +317,13 @@ static int famfs_dev_memory_failure(struct famfs_dev *dev, unsigned long first,
 	struct famfs_map *map;
 	int err = 0;
 
+	trace_famfs_dev_failure(dev, (u64)first << PAGE_SHIFT,
+				(u64)(last - first + 1) << PAGE_SHIFT);
+	pr_err_ratelimited("famfs %u:%u: device %u (%s): memory has failed from %#llx to %#llx\n",
+			   MAJOR(dev->conn->fc->dev), MINOR(dev->conn->fc->dev),
+			   dev->index, fs_dax_name(dev->dax_dev),
+			   (u64)first << PAGE_SHIFT,
+			   ((u64)last << PAGE_SHIFT) + PAGE_SIZE - 1);
 	while (first <= last &&
 	       (map = famfs_dev_use_part(dev, first, last, &part))) {
 		int ret = mf_dax_kill_procs(map->inode->i_mapping,
@@ -318,18 +345,16 @@ static void famfs_claim_erase_locked(struct famfs_claim *claim)
 	if (RB_EMPTY_NODE(&claim->node.rb))
 		return;
 	interval_tree_remove(&claim->node, &claim->dev->claims);
+	claim->dev->nr_claims--;
 	RB_CLEAR_NODE(&claim->node.rb);
 }
 
 /* One message per device, however many pages and files there are. */
 static void famfs_dev_report_wait(struct famfs_dev *dev, bool *reported)
 {
-	dev_t fs = dev->conn->fc->dev;
-
 	if (*reported)
 		return;
-	pr_info("famfs %u:%u: waiting for pages of device %u that are in use\n",
-		MAJOR(fs), MINOR(fs), dev->index);
+	famfs_dev_info(dev, "waiting for pages that are in use");
 	*reported = true;
 }
 
@@ -409,6 +434,7 @@ static int famfs_dev_remove(struct famfs_dev *dev)
 	struct famfs_claim *claim;
 	bool reported = false;
 
+	trace_famfs_dev_gone(dev, 0, dev->nr_pages << PAGE_SHIFT);
 	scoped_guard(mutex, &conn->lock)
 		dev->gone = true;
 
@@ -425,6 +451,7 @@ static int famfs_dev_remove(struct famfs_dev *dev)
 	/* the remaining maps are being evicted */
 	wait_event(conn->wait, RB_EMPTY_ROOT(&dev->claims.rb_root));
 	famfs_conn_sync(conn);
+	famfs_dev_info(dev, "gone");
 	return 0;
 }
 
@@ -513,6 +540,7 @@ int famfs_map_link(struct famfs_conn *conn, struct famfs_map *map,
 		if (err)
 			break;
 		interval_tree_insert(&claim->node, &claim->dev->claims);
+		claim->dev->nr_claims++;
 	}
 	if (err)
 		famfs_map_erase_locked(map);
@@ -570,4 +598,94 @@ void famfs_map_retire(struct famfs_conn *conn, struct famfs_map *map)
 		map->dying = true;
 	wait_event(conn->wait, !READ_ONCE(map->users));
 	famfs_conn_sync(conn);
+}
+
+/* Ranges of a device that are printed, and calls of the driver to find them */
+#define FAMFS_SHOW_RANGES	16
+#define FAMFS_SHOW_CALLS	4096
+
+/*
+ * Print the ranges whose memory has failed, in bytes. The driver is asked, which
+ * also knows of failures before the mount.
+ */
+static void famfs_dev_show_failed(struct seq_file *m, struct famfs_dev *dev)
+{
+	unsigned int calls, ranges = 0;
+	u64 pgoff = 0, start = 0;
+	bool failed = false;
+
+	for (calls = 0; pgoff < dev->nr_pages; calls++) {
+		int id = dax_read_lock();
+		long nr = dax_direct_access(dev->dax_dev, pgoff,
+					    dev->nr_pages - pgoff, DAX_ACCESS,
+					    NULL, NULL);
+
+		dax_read_unlock(id);
+		if (nr <= 0 && nr != -EHWPOISON)
+			return;
+		if (calls == FAMFS_SHOW_CALLS || ranges == FAMFS_SHOW_RANGES) {
+			seq_puts(m, " ...");
+			return;
+		}
+		if (nr < 0 && !failed)
+			start = pgoff;
+		if (nr > 0 && failed) {
+			seq_printf(m, " %#llx-%#llx", start << PAGE_SHIFT,
+				   (pgoff << PAGE_SHIFT) - 1);
+			ranges++;
+		}
+		failed = nr < 0;
+		pgoff += failed ? 1 : nr;
+	}
+	if (failed)
+		seq_printf(m, " %#llx-%#llx", start << PAGE_SHIFT,
+			   (pgoff << PAGE_SHIFT) - 1);
+}
+
+static void famfs_dev_show(struct seq_file *m, struct famfs_dev *dev)
+{
+	unsigned long files;
+	bool gone;
+
+	scoped_guard(mutex, &dev->conn->lock) {
+		files = dev->nr_claims;
+		gone = dev->gone;
+	}
+	seq_printf(m, "%u %s %llu %lu %s", dev->index,
+		   fs_dax_name(dev->dax_dev),
+		   (unsigned long long)dev->nr_pages << PAGE_SHIFT, files,
+		   gone ? "gone" : "held");
+	if (!gone)
+		famfs_dev_show_failed(m, dev);
+	seq_putc(m, '\n');
+}
+
+/**
+ * famfs_conn_show() - list the devices that a connection holds
+ * @m: where to
+ * @fc: a connection of any kind
+ *
+ * One line for each: index, name, size in bytes, number of files that have a map
+ * with memory of it, "held" or "gone", and the ranges that have failed, in bytes.
+ *
+ * Context: process context, may sleep.
+ */
+void famfs_conn_show(struct seq_file *m, struct fuse_conn *fc)
+{
+	struct famfs_conn *conn = fuse_conn_famfs(fc);
+	u32 i;
+
+	if (!conn)
+		return;
+	/* keeps famfs_conn_close() from giving the devices back */
+	guard(rwsem_read)(&fc->killsb);
+	if (list_empty(&fc->mounts))
+		return;
+	for (i = 0; i < FAMFS_MAX_DEVS; i++) {
+		/* pairs with smp_store_release() in famfs_dev_publish() */
+		struct famfs_dev *dev = smp_load_acquire(&conn->devs[i]);
+
+		if (dev)
+			famfs_dev_show(m, dev);
+	}
 }

@@ -26,6 +26,8 @@
 #include <linux/namei.h>
 #include <linux/refcount.h>
 
+#include "famfs_trace.h"
+
 /**
  * struct famfs_query - a FUSE_GET_DAXDEV request and what comes after it
  * @args: the request
@@ -108,11 +110,14 @@ static int famfs_dev_add_locked(struct famfs_conn *conn, u32 index,
 		return err;
 	dev->nr_pages = fs_dax_size(dax_dev) >> PAGE_SHIFT;
 	err = famfs_dev_publish(dev);
-	if (err)
+	if (err) {
 		fs_put_dax(dax_dev, dev);
-	else
-		retain_and_null_ptr(dev);
-	return err;
+		return err;
+	}
+	trace_famfs_dev_hold(dev, 0, dev->nr_pages << PAGE_SHIFT);
+	famfs_dev_info(dev, "held");
+	retain_and_null_ptr(dev);
+	return 0;
 }
 
 /*

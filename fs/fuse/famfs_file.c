@@ -45,6 +45,8 @@
 #include <linux/splice.h>
 #include <linux/uio.h>
 
+#include "famfs_trace.h"
+
 /* Access to a file fails while its map is stale, or if the inode is bad. */
 static bool famfs_usable(struct inode *inode)
 {
@@ -199,17 +201,13 @@ static ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	return ret;
 }
 
-static vm_fault_t famfs_huge_fault(struct vm_fault *vmf, unsigned int order)
+/* The first access to a part of the file by anybody: the map is needed. */
+static vm_fault_t famfs_map_fault(struct vm_fault *vmf, unsigned int order)
 {
 	struct inode *inode = file_inode(vmf->vma->vm_file);
 	bool write = (vmf->flags & FAULT_FLAG_WRITE) &&
 		     (vmf->vma->vm_flags & VM_SHARED);
 	vm_fault_t ret;
-
-	/* what has been accessed before needs neither the map nor a lock */
-	ret = famfs_usable(inode) ? dax_map_fault(vmf, order) : 0;
-	if (ret)
-		return ret;
 
 	if (write)
 		sb_start_pagefault(inode->i_sb);
@@ -221,6 +219,19 @@ static vm_fault_t famfs_huge_fault(struct vm_fault *vmf, unsigned int order)
 	return ret;
 }
 
+static vm_fault_t famfs_huge_fault(struct vm_fault *vmf, unsigned int order)
+{
+	struct inode *inode = file_inode(vmf->vma->vm_file);
+	vm_fault_t ret = 0;
+
+	if (famfs_usable(inode))
+		ret = dax_map_fault(vmf, order);
+	if (!ret)
+		ret = famfs_map_fault(vmf, order);
+	trace_famfs_fault(inode, vmf, order, ret);
+	return ret;
+}
+
 static vm_fault_t famfs_fault(struct vm_fault *vmf)
 {
 	return famfs_huge_fault(vmf, 0);
@@ -229,9 +240,15 @@ static vm_fault_t famfs_fault(struct vm_fault *vmf)
 static vm_fault_t famfs_map_pages(struct vm_fault *vmf, pgoff_t start,
 				  pgoff_t end)
 {
-	if (!famfs_usable(file_inode(vmf->vma->vm_file)))
+	struct inode *inode = file_inode(vmf->vma->vm_file);
+	vm_fault_t ret;
+
+	if (!famfs_usable(inode))
 		return 0;
-	return dax_map_pages(vmf, start, end);
+	ret = dax_map_pages(vmf, start, end);
+	if (ret)
+		trace_famfs_fault(inode, vmf, 0, ret);
+	return ret;
 }
 
 /*
@@ -450,6 +467,38 @@ static const struct file_operations famfs_file_operations = {
 static const struct address_space_operations famfs_aops = {
 	.dirty_folio	= noop_dirty_folio,
 };
+
+/**
+ * famfs_fiemap() - where the parts of a file lie
+ * @inode: a regular file on a connection of any kind
+ * @info: the request of FS_IOC_FIEMAP
+ * @start: offset of the first byte, in bytes
+ * @len: number of bytes
+ *
+ * Physical offsets are offsets into the dax device. The format has no place for the
+ * device itself; a map that uses several devices is not told apart.
+ *
+ * Context: process context, may sleep.
+ * Return: 0, -EOPNOTSUPP if @inode is not a file of famfs, -EIO if the map is
+ * stale, or what iomap_fiemap() returns.
+ */
+int famfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
+		 u64 start, u64 len)
+{
+	int err = 0;
+	u64 size;
+
+	if (!fuse_is_famfs(inode))
+		return -EOPNOTSUPP;
+	inode_lock_shared(inode);
+	size = i_size_read(inode);
+	/* nothing lies beyond the end */
+	if (start < size)
+		err = iomap_fiemap(inode, info, start, min(len, size - start),
+				   &famfs_iomap_ops);
+	inode_unlock_shared(inode);
+	return err;
+}
 
 /**
  * famfs_file_open() - the part of an open that follows the server's reply

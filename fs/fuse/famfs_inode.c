@@ -23,6 +23,8 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "famfs_trace.h"
+
 /* What the first request for a map asks for; nearly all maps are shorter. */
 #define FAMFS_FMAP_FIRST	SZ_32K
 
@@ -52,6 +54,7 @@ void famfs_inode_set_stale(struct inode *inode)
 {
 	set_bit(FUSE_I_FAMFS_STALE, &get_fuse_inode(inode)->state);
 	mapping_set_dax_revoked(inode->i_mapping);
+	trace_famfs_map_stale(inode);
 }
 
 /* Return: the length of the reply in bytes, or an error. */
@@ -167,6 +170,7 @@ static int famfs_attach_locked(struct inode *inode, struct famfs_map *map,
 	}
 	famfs_inode_set_size(inode, map->size);
 	WRITE_ONCE(fi->famfs_map, map);
+	trace_famfs_map_attach(inode, map);
 	return 0;
 }
 
@@ -378,6 +382,7 @@ void famfs_inode_retire(struct inode *inode)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
+	trace_famfs_map_retire(inode);
 	filemap_invalidate_lock(inode->i_mapping);
 	WRITE_ONCE(fi->famfs_retired, fi->famfs_retired + 1);
 	famfs_inode_set_stale_locked(inode);

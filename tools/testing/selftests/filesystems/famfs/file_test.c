@@ -455,24 +455,23 @@ FIXTURE(first)
 FIXTURE_VARIANT(first)
 {
 	int flags, advice;
-	bool write;
-	size_t skew;
+	bool write, unaligned;
 };
 
 FIXTURE_VARIANT_ADD(first, unaligned_read) {
-	.flags = MAP_SHARED, .skew = PAGE,
+	.flags = MAP_SHARED, .unaligned = true,
 };
 FIXTURE_VARIANT_ADD(first, unaligned_write) {
-	.flags = MAP_SHARED, .write = true, .skew = PAGE,
+	.flags = MAP_SHARED, .write = true, .unaligned = true,
 };
 FIXTURE_VARIANT_ADD(first, random) {
-	.flags = MAP_SHARED, .advice = MADV_RANDOM, .skew = PAGE,
+	.flags = MAP_SHARED, .advice = MADV_RANDOM, .unaligned = true,
 };
 FIXTURE_VARIANT_ADD(first, nohugepage) {
 	.flags = MAP_SHARED, .advice = MADV_NOHUGEPAGE,
 };
 FIXTURE_VARIANT_ADD(first, private_read) {
-	.flags = MAP_PRIVATE, .skew = PAGE,
+	.flags = MAP_PRIVATE, .unaligned = true,
 };
 FIXTURE_VARIANT_ADD(first, private_write) {
 	.flags = MAP_PRIVATE, .write = true,
@@ -516,7 +515,8 @@ static long touch_each(uint8_t *p, size_t size, size_t step, bool write)
 TEST_F(first, does_not_matter)
 {
 	uint8_t *p = map_at(FIRST_SIZE, PROT_READ | PROT_WRITE, variant->flags,
-			    self->fd, 0, PMD, variant->skew), *q;
+			    self->fd, 0, PMD,
+			    variant->unaligned ? PAGE : 0), *q;
 	int i;
 
 	ASSERT_NE(NULL, p);

@@ -853,7 +853,11 @@ static bool is_of_kernel(const char *line)
 static bool log_line(const char *line, const char *text)
 {
 	bool problem = is_problem(line);
-	bool wanted = text && is_of_kernel(line) && strstr(line, text);
+	bool wanted = false;
+
+	if (text && is_of_kernel(line))
+		wanted = *text == '!' ? !strstr(line, text + 1) :
+					!!strstr(line, text);
 
 	klog.problems += problem;
 	if (problem || wanted)

@@ -226,7 +226,8 @@ void log_mark(void);
 int log_problems(void);
 /*
  * Return: lines of the kernel with @text, of any severity, since the last call of
- * this or log_problems(). "" is in all lines.
+ * this or log_problems(). "" is in all lines. With "!" before it, the lines
+ * without @text.
  */
 int log_lines(const char *text);
 /* From now on lines with @word do not count, until log_mark(). NULL: all do. */
