@@ -37,7 +37,7 @@ struct dax_binding {
 
 /*
  * Serializes open with bind and unbind. The device lock would make open wait
- * for an unbind, which in turn waits until nobody uses the memory.
+ * for an unbind, which in turn waits until the memory is no longer in use.
  */
 static DEFINE_SPINLOCK(dax_binding_lock);
 
@@ -47,7 +47,7 @@ static void dax_binding_put(struct dax_binding *binding)
 		kfree(binding);
 }
 
-/* Return: the operations of the driver with a reference, NULL without any. */
+/* Return: the operations of the driver with a reference, or NULL. */
 static const struct file_operations *
 dax_binding_get(struct dev_dax *dev_dax, struct dax_binding **binding)
 {
@@ -97,8 +97,8 @@ static const struct file_operations dax_cdev_fops = {
  * was opened under still exists: fs_dax_get() looks at the instance as it is.
  *
  * Context: any.
- * Return: the dax device with a reference that put_dax() drops, or NULL if @file
- * is not a devdax character device or was opened with O_PATH.
+ * Return: the dax device with a reference that put_dax() drops, or NULL if
+ * @file is not a devdax character device or was opened with O_PATH.
  */
 struct dax_device *dax_dev_get_file(struct file *file)
 {
@@ -106,7 +106,7 @@ struct dax_device *dax_dev_get_file(struct file *file)
 	struct dax_device *dax_dev;
 	struct cdev *cdev;
 
-	/* i_cdev is pinned by an open file only, and shares a union */
+	/* only an open file pins i_cdev, which is in a union */
 	if (!S_ISCHR(inode->i_mode) || file->f_mode & FMODE_PATH)
 		return NULL;
 	cdev = inode->i_cdev;
@@ -130,9 +130,10 @@ void dax_cdev_init(struct dev_dax *dev_dax)
 }
 
 /**
- * dax_cdev_bind() - let the files of an instance be opened
+ * dax_cdev_bind() - allow the files of an instance to be opened
  * @dev_dax: the instance that a driver binds to
- * @fops: the driver's file operations; release is dax_file_release() or calls it
+ * @fops: the driver's file operations; release is dax_file_release() or calls
+ *	it
  *
  * Context: process context, may sleep; holds the device lock.
  * Return: 0, or -ENOMEM.
@@ -156,11 +157,11 @@ int dax_cdev_bind(struct dev_dax *dev_dax, const struct file_operations *fops)
 }
 
 /**
- * dax_cdev_unbind() - end what dax_cdev_bind() began
+ * dax_cdev_unbind() - undo dax_cdev_bind()
  * @dev_dax: the instance
  *
  * There is nothing to do if the driver has no file operations. Calls that have
- * found their file alive may still run, until kill_dax() has waited for them.
+ * found their file alive may still run until kill_dax() has waited for them.
  *
  * Context: process context; holds the device lock.
  */
@@ -196,8 +197,8 @@ EXPORT_SYMBOL_GPL(dax_file_dev);
  * @file: a file of /dev/daxX.Y
  *
  * Context: under dax_read_lock(); the answer holds until it is dropped.
- * Return: false if the driver that @file was opened under is gone, also if
- * a driver has bound again since, or if the device is being taken away.
+ * Return: false if the driver that @file was opened under is gone, even if a
+ * driver has been bound again since, or if the device is going away.
  */
 bool dax_file_alive(struct file *file)
 {

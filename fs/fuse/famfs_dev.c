@@ -2,17 +2,17 @@
 /*
  * famfs: how a connection gets its devices
  *
- * The server says which device is behind an index. It registers an open
- * descriptor before a map names the index, or it is asked by FUSE_GET_DAXDEV and
- * replies with a path.
+ * The server says which device an index refers to. It registers an open
+ * descriptor before a map names the index, or it is asked with FUSE_GET_DAXDEV
+ * and replies with a path.
  *
  * The path is looked up within the server's write to /dev/fuse, so that its
- * root, its mounts and its credentials apply. A look-up can block indefinitely: it
- * may need a directory that the opener of a file has locked, or lead to a file system
- * that hangs. So it happens after the request has ended, when neither an abort nor
- * an unmount waits for it. The opener waits for the result, until it is killed or
- * the connection is aborted. Only the thread of the server that named the path is
- * left waiting.
+ * root, mounts and credentials apply. A look-up can block indefinitely: it may
+ * need a directory that the opener of a file has locked, or lead to a file
+ * system that hangs. So it is done after the request has ended, when neither an
+ * abort nor an unmount waits for it. The opener waits for the result until it
+ * is killed or the connection is aborted. Only the server thread that named the
+ * path is left waiting.
  */
 #include "fuse_i.h"
 #include "famfs.h"
@@ -36,7 +36,7 @@
  * @index: index of the device
  * @refs: one for the opener, one for the server while it looks up the device
  * @entry: in &famfs_conn->queries while the server looks up the device
- * @task: the thread of the server that does so
+ * @task: the server thread that looks it up
  * @done: completed with @err set; both under &famfs_conn->spin
  * @err: the result of the look-up
  */
@@ -73,7 +73,7 @@ static int famfs_dev_again(struct famfs_dev *dev, struct dax_device *dax_dev)
 	return dev->gone ? -ENODEV : 0;
 }
 
-/* Publish a device, unless the file system has been unmounted meanwhile. */
+/* Publish a device, unless the file system has since been unmounted. */
 static int famfs_dev_publish(struct famfs_dev *dev)
 {
 	struct famfs_conn *conn = dev->conn;
@@ -93,7 +93,7 @@ static int famfs_dev_add_locked(struct famfs_conn *conn, u32 index,
 	int err;
 
 	lockdep_assert_held(&conn->add_mutex);
-	/* looked at once more when the device is published */
+	/* checked again when the device is published */
 	if (READ_ONCE(conn->closed))
 		return -ENOTCONN;
 	if (conn->devs[index])
@@ -121,9 +121,9 @@ static int famfs_dev_add_locked(struct famfs_conn *conn, u32 index,
 }
 
 /*
- * Hold @dax_dev as number @index. Return: 0, also if it is held as that already,
- * -EEXIST if the index is another device's, -ENOTCONN after unmount, -EINTR,
- * -ENOMEM, or what fs_dax_get() returns.
+ * Hold @dax_dev under @index. Return: 0, also if it is already held under that
+ * index, -EEXIST if the index belongs to another device, -ENOTCONN after
+ * unmount, -EINTR, -ENOMEM, or what fs_dax_get() returns.
  */
 static int famfs_dev_add(struct famfs_conn *conn, u32 index,
 			 struct dax_device *dax_dev)
@@ -193,19 +193,20 @@ static int famfs_dev_add_fd(struct famfs_conn *conn, u32 index, int fd)
 }
 
 /**
- * famfs_dev_ioctl_open() - FUSE_DEV_IOC_DAXDEV_OPEN: register an open dax device
+ * famfs_dev_ioctl_open() - FUSE_DEV_IOC_DAXDEV_OPEN: register a dax device
  * @file: /dev/fuse, as the server opened it
  * @fc: the connection
  * @argp: the argument of the ioctl
  *
  * Context: process context of the server, may sleep.
- * Return: 0, also if the index is this device's already, -EFAULT, -EINVAL for
- * unknown flags or an index out of range, -EOPNOTSUPP if the connection is not
- * famfs (or not yet: FUSE_INIT has to be answered) or the device is not in famfs
- * mode, -EPERM without CAP_SYS_RAWIO, -EBADF, -EACCES if the descriptor is not
- * open for reading and writing, -EEXIST if the index is another device's,
- * -ENODEV if the descriptor is no dax device, or the device has no driver or is
- * gone, -EBUSY if it is held, -ENOTCONN after unmount, -EINTR, -ENOMEM.
+ * Return: 0, also if the index already belongs to this device, -EFAULT, -EINVAL
+ * for unknown flags or an index out of range, -EOPNOTSUPP if the connection is
+ * not famfs (or not yet: FUSE_INIT has to be answered) or the device is not in
+ * famfs mode, -EPERM without CAP_SYS_RAWIO, -EBADF, -EACCES if the descriptor
+ * is not open for reading and writing, -EEXIST if the index belongs to another
+ * device, -ENODEV if the descriptor is not a dax device, or the device has no
+ * driver or is gone, -EBUSY if it is held, -ENOTCONN after unmount, -EINTR,
+ * -ENOMEM.
  */
 long famfs_dev_ioctl_open(const struct file *file, struct fuse_conn *fc,
 			  struct fuse_daxdev_map __user *argp)
@@ -231,7 +232,7 @@ static bool famfs_query_valid(const struct famfs_query *query)
 {
 	const struct fuse_daxdev_out *out = &query->out;
 
-	/* a short reply is let through to here */
+	/* a short reply gets this far */
 	if (query->args.out_args[0].size != sizeof(*out))
 		return false;
 	if (out->index && out->index != query->index)
@@ -286,9 +287,9 @@ static void famfs_query_done_locked(struct famfs_query *query, int err)
  * famfs_query_finish() - look up the device that a reply names
  * @query: what famfs_query_reply() has set, or NULL
  *
- * Only the calling thread of the server waits for this.
+ * Only the calling server thread waits for this.
  *
- * Context: process context of the server, may sleep for any time.
+ * Context: process context of the server, may sleep indefinitely.
  */
 void famfs_query_finish(struct famfs_query *query)
 {
@@ -330,8 +331,8 @@ void famfs_query_abort_all(struct famfs_conn *conn)
  * @conn: the connection that wants the device, or NULL
  *
  * A path that leads through the connection itself would make the server wait
- * for its own answer. Every step of a path asks for permission, also in RCU
- * mode, and is refused there.
+ * for its own answer. Every step of a path checks permission, even in RCU mode,
+ * and is refused there.
  *
  * Context: any.
  */
@@ -387,24 +388,24 @@ static int famfs_dev_ask(struct fuse_mount *fm, u32 index)
 }
 
 /**
- * famfs_map_get_devs() - replace the device indices of a map by the devices
+ * famfs_map_get_devs() - replace the device indices of a map with the devices
  * @fm: the mount
  * @map: a new map
  *
  * Asks the server for every device that the connection does not hold yet.
  *
  * Context: process context, may sleep, holds no lock of an inode on this
- * connection but that of the directory in which a file is created.
+ * connection other than that of the directory in which a file is created.
  * Return: 0, -EINVAL if an extent ends beyond its device or the reply about a
  * device is malformed, -EIO if that reply is longer than the format allows,
  * -EPERM if the server lacks CAP_SYS_RAWIO, -EOPNOTSUPP if it does not know the
- * request or the device is not in famfs mode, -ENODEV if the name is that of no
- * dax device, or of one without a driver or that is gone, -EACCES if the server
- * may not open it or the mount it is on has no devices, -EDEADLK if the name
- * leads through this connection, -EEXIST if the server has named another device
- * meanwhile, -EBUSY if the device is held already, -ENOTCONN or -ECONNABORTED
- * after an abort, -EINTR (also if a signal has interrupted the server while it took
- * hold of the device), -ENOMEM, another error from looking up the name, or the
+ * request or the device is not in famfs mode, -ENODEV if the name is not that
+ * of a dax device, or the device has no driver or is gone, -EACCES if the
+ * server may not open it or it is on a mount with nodev, -EDEADLK if the name
+ * leads through this connection, -EEXIST if the server has since named another
+ * device, -EBUSY if the device is already held, -ENOTCONN or -ECONNABORTED
+ * after an abort, -EINTR (also if a signal interrupted the server while it
+ * acquired the device), -ENOMEM, another error from looking up the name, or the
  * server's.
  */
 int famfs_map_get_devs(struct fuse_mount *fm, struct famfs_map *map)

@@ -40,13 +40,13 @@ static_assert(sizeof(struct fuse_famfs_simple_ext) == 24);
 static_assert(sizeof(struct fuse_famfs_iext) ==
 	      sizeof(struct fuse_famfs_simple_ext));
 static_assert(sizeof(struct fuse_daxdev_out) == 280);
-/* The index of a claim is where the offset of a strip is zero */
+/* The index of a claim is kept in the bits where a strip offset is zero */
 static_assert(FAMFS_MAP_MAX_DEVS <= PAGE_SIZE);
 
 /* everything after the header comes in items of one size */
 #define ITEM_SIZE sizeof(struct fuse_famfs_simple_ext)
 
-/* A power of two, and more than any extent has: a chunk that never ends */
+/* A power of two, and longer than any extent: a chunk that never ends */
 #define NO_CHUNK_SHIFT 63
 
 /**
@@ -55,7 +55,7 @@ static_assert(FAMFS_MAP_MAX_DEVS <= PAGE_SIZE);
  * @inv: 2^(64 + @inv_shift) / @nstrips, rounded up
  * @first: index of the first strip
  * @nstrips: number of strips
- * @chunk_shift: log2 of @chunk, 0 if it is no power of two
+ * @chunk_shift: log2 of @chunk, 0 if it is not a power of two
  * @inv_shift: see @inv
  */
 struct famfs_seg {
@@ -70,7 +70,7 @@ struct famfs_seg {
 /**
  * struct famfs_parse - state of reading one reply
  * @pos: next item
- * @items: items that are left
+ * @items: number of items left
  * @nr_devs: valid device indices are below this
  * @devs: the devices seen so far, one bit for each
  * @nstrips: strips seen so far
@@ -98,8 +98,9 @@ static struct famfs_seg *famfs_map_segs(const struct famfs_map *map)
 }
 
 /*
- * The file in pieces of equal length, 1 to 2 for each extent on average: a
- * guide is the first extent of a piece, and one more is the last of them all.
+ * The file is divided into pieces of equal length, 1 to 2 per extent on
+ * average. A guide is the first extent of a piece, and one more guide is the
+ * last extent of all.
  */
 static u32 *famfs_map_guides(const struct famfs_map *map)
 {
@@ -113,7 +114,7 @@ static size_t famfs_nr_guides(const struct famfs_map *map)
 	return ((map->end - 1) >> map->shift) + 2;
 }
 
-/* The strips of each claim in the order of the device. */
+/* The strips of each claim, in device order. */
 static u32 *famfs_map_order(const struct famfs_map *map)
 {
 	if (map->kind == FAMFS_MAP_EVEN)
@@ -145,7 +146,7 @@ VISIBLE_IF_KUNIT size_t famfs_map_bytes(const struct famfs_map *map)
 }
 EXPORT_SYMBOL_IF_KUNIT(famfs_map_bytes);
 
-/* First the whole reply is checked, and what a map needs is counted. */
+/* First, the whole reply is checked, and what a map needs is counted. */
 
 static const void *famfs_next_item(struct famfs_parse *p)
 {
@@ -190,7 +191,7 @@ static u64 famfs_check_interleave(struct famfs_parse *p)
 	if (!ext->ie_chunk_size || !IS_ALIGNED(ext->ie_chunk_size, PAGE_SIZE))
 		return 0;
 
-	/* whole rows, and what is left for the first strips */
+	/* whole rows, and the remainder for the first strips */
 	chunk = ext->ie_chunk_size;
 	full = div64_u64_rem(ext->ie_nbytes, chunk * ext->ie_nstrips, &rest) *
 	       chunk;
@@ -234,7 +235,7 @@ static int famfs_check_header(const struct fuse_famfs_fmap_header *h,
 		return -EINVAL;
 	if (len > FAMFS_FMAP_MAX)
 		return -E2BIG;
-	/* of a reply of an unknown kind, nothing else can be said */
+	/* nothing else can be said about a reply of an unknown kind */
 	if (h->fmap_version != FAMFS_FMAP_VERSION ||
 	    h->file_type > FUSE_FAMFS_FILE_LOG ||
 	    h->ext_type > FUSE_FAMFS_EXT_INTERLEAVE)
@@ -252,7 +253,7 @@ static int famfs_check_header(const struct fuse_famfs_fmap_header *h,
 	return 0;
 }
 
-/* Then there is a map to fill, and nothing that could be wrong. */
+/* Then the map is filled in, with nothing that could be wrong. */
 
 /* Return: log2 of the length of the extents, or 0 if the map is not even. */
 static u8 famfs_even_shift(const struct fuse_famfs_fmap_header *h)
@@ -434,7 +435,7 @@ static u64 famfs_strip_len(const struct famfs_map *map, u32 i)
 	return famfs_extent_end(map, i) - famfs_extent_pos(map, i);
 }
 
-/* The index of the strip that is number @k on the device. */
+/* The index of strip number @k in device order. */
 static u32 famfs_claim_strip(const struct famfs_claim *claim, u32 k)
 {
 	const struct famfs_map *map = claim->map;
@@ -462,7 +463,7 @@ static int famfs_cmp_strips(const void *a, const void *b, const void *strips)
 	return cmp_int(x, y);
 }
 
-/* Often, files are laid out from low to high, and there is nothing to sort. */
+/* Files are often laid out from low to high, with nothing to sort. */
 static void famfs_sort_claim(struct famfs_claim *claim)
 {
 	const struct famfs_map *map = claim->map;
@@ -514,13 +515,12 @@ static bool famfs_map_fill(struct famfs_map *map, struct famfs_parse *p)
 }
 
 /**
- * famfs_map_announced() - is a reply the announcement of a longer one?
+ * famfs_map_announced() - does a reply announce a longer one?
  * @buf: a reply to FUSE_GET_FMAP
  * @len: its length in bytes
  *
  * A server whose reply does not fit sends the header alone, with the length of
- * the whole. Nothing is known about that length but that the server has sent
- * it.
+ * the whole. That length is not checked here: it is what the server has sent.
  *
  * Context: any.
  * Return: the length in bytes that the server announces, or 0 if the reply is
@@ -540,19 +540,19 @@ EXPORT_SYMBOL_IF_KUNIT(famfs_map_announced);
  * famfs_map_parse() - make a map from a reply to FUSE_GET_FMAP
  * @buf: the reply: struct fuse_famfs_fmap_header and what follows it
  * @len: its length in bytes
- * @nr_devs: device indices have to be below this; FAMFS_MAP_MAX_DEVS at most
+ * @nr_devs: device indices have to be below this; at most FAMFS_MAP_MAX_DEVS
  *
- * Of what the format allows, only one thing is left to the caller to check:
- * that the claims end within their devices.
+ * Only one thing is left for the caller to check: that the claims end within
+ * their devices.
  *
  * The time is linear in the length of the reply, times its logarithm if the
- * extents are not in the order of the device.
+ * extents are not in device order.
  *
  * Context: process context, allocates with GFP_KERNEL and reschedules.
  * Return: the map, to be freed with famfs_map_free(), or an error pointer:
- * -E2BIG if the reply is longer than FAMFS_FMAP_MAX, -EOPNOTSUPP for a version,
- * file type or extent type that is not known, -EINVAL for anything else that
- * breaks the format, -ENOMEM.
+ * -E2BIG if the reply is longer than FAMFS_FMAP_MAX, -EOPNOTSUPP for an unknown
+ * version, file type or extent type, -EINVAL for anything else that breaks the
+ * format, -ENOMEM.
  */
 struct famfs_map *famfs_map_parse(const void *buf, size_t len,
 				  unsigned int nr_devs)
@@ -635,7 +635,7 @@ static bool famfs_resolve_even(const struct famfs_map *map, u64 off,
 	return true;
 }
 
-/* These two are not inlined: the simplest case then saves no registers. */
+/* These two are not inlined, so that the simplest case saves no registers. */
 static noinline bool famfs_resolve_uneven(const struct famfs_map *map, u64 off,
 					  struct famfs_range *range)
 {
@@ -674,11 +674,11 @@ static noinline bool famfs_resolve_interleaved(const struct famfs_map *map,
  * famfs_map_resolve() - find where a byte of the file is
  * @map: the map
  * @off: offset into the file in bytes
- * @range: filled with the range of the file around @off that is contiguous: a
- *	simple extent, or a chunk
+ * @range: filled with the contiguous range of the file around @off: a simple
+ *	extent, or a chunk
  *
  * Context: any. Takes no lock and writes nothing but @range. The time does not
- * depend on the number of extents if these are of similar length, and is
+ * depend on the number of extents if they are of similar length, and is
  * logarithmic otherwise.
  * Return: false if @off is at or beyond the end of the file.
  */
@@ -721,14 +721,14 @@ static u32 famfs_claim_seek(const struct famfs_claim *claim, u32 k, u64 off)
 }
 
 /**
- * famfs_claim_overlaps() - do two maps use a page in common?
+ * famfs_claim_overlaps() - do two maps have a page in common?
  * @a: what one map uses of a device
  * @b: what another map uses of the same device
  *
  * Leaps from a strip of one map to the next strip of the other. The cost is
- * one search, logarithmic in the strips that are passed over, for each time
- * that the maps alternate on the device: that is once if they lie apart, and
- * at most twice the number of strips of the smaller claim.
+ * one search, logarithmic in the strips that are passed over, each time that
+ * the maps alternate on the device: once if they lie apart, and at most twice
+ * the number of strips of the smaller claim.
  *
  * Context: any; takes no lock.
  * Return: true if they do.
@@ -744,7 +744,7 @@ bool famfs_claim_overlaps(const struct famfs_claim *a,
 			return false;
 		if (famfs_claim_start(a, i) < famfs_claim_end(b, j))
 			return true;
-		/* the strip of b ends before that of a begins: the next one */
+		/* the strip of b ends before that of a begins: try the next */
 		swap(a, b);
 		swap(i, j);
 		i++;
@@ -773,7 +773,7 @@ static u32 famfs_extent_of_strip(const struct famfs_map *map, u32 i)
 }
 
 /*
- * Replace an offset into strip @i by one into its extent @e. Return: the bytes
+ * Convert an offset into strip @i to one into its extent @e. Return: the bytes
  * that follow within the chunk, or 0 if the offset is in a row that the extent
  * does not have.
  */
@@ -791,7 +791,7 @@ static u64 famfs_strip_to_extent(const struct famfs_map *map, u32 i, u32 e,
 	return seg->chunk - in;
 }
 
-/* The part of strip @i from @rel on. Return: false if it has no byte there. */
+/* Find the part of strip @i from @rel on. Return: false if it has none. */
 static bool famfs_strip_find(const struct famfs_map *map, u32 i, u64 rel,
 			     struct famfs_range *range)
 {
@@ -810,14 +810,14 @@ static bool famfs_strip_find(const struct famfs_map *map, u32 i, u64 rel,
 }
 
 /**
- * famfs_claim_find() - find what of a file is in some pages of a device
+ * famfs_claim_find() - find the part of a file that is in pages of a device
  * @claim: what the map of the file uses of the device
  * @first: first page of the device
  * @last: last page of the device
  * @range: filled with the part of the file that has the lowest offset into the
  *	device, from @first to @last; contiguous in the file, too, and hence at
- *	most a simple extent or a chunk. It starts below the end of the file, and
- *	ends with the page that this end is in, at most
+ *	most a simple extent or a chunk. It starts below the end of the file,
+ *	and ends at most with the page that contains this end
  *
  * The inverse of famfs_map_resolve().
  *

@@ -3,11 +3,11 @@
  * famfs: the map of a file, from bytes to extents
  *
  * The map is made from the reply of an untrusted server, which is checked once,
- * here. The result is complete and, but for what the owner keeps in it, does
+ * here. The result is complete and, apart from what the owner keeps in it, does
  * not change: every byte of the file is in exactly one place, and resolving an
- * offset cannot fail below the end of the file. Nothing in these two files
- * takes a lock, sends a message or knows fuse, so that KUnit and a fuzzer in
- * user space can run them as they are.
+ * offset below the end of the file cannot fail. Nothing in these two files
+ * takes a lock, sends a message or knows fuse, so that KUnit and a user-space
+ * fuzzer can run them as they are.
  */
 #ifndef _FS_FUSE_FAMFS_MAP_H
 #define _FS_FUSE_FAMFS_MAP_H
@@ -19,7 +19,7 @@ struct famfs_dev;
 struct famfs_map;
 struct inode;
 
-/* The most devices that a map can use */
+/* Maximum number of devices that a map can use */
 #define FAMFS_MAP_MAX_DEVS	64U
 
 /**
@@ -38,14 +38,14 @@ enum famfs_map_kind {
 /**
  * struct famfs_claim - what a map uses of one device
  * @node: first and last page of the device (@node.start and @node.last) that
- *	any strip of the map uses. These are bounds, other files may use pages
+ *	any strip of the map uses. These are bounds: other files may use pages
  *	between them. The rest belongs to the tree of the device, see
  *	famfs_conn.c
  * @map: the map that this is part of
  * @devindex: index of the device, as parsed
- * @dev: the device; the owner of the map replaces @devindex by it before the
+ * @dev: the device; the owner of the map replaces @devindex with it before the
  *	first call of famfs_map_resolve() or famfs_claim_find()
- * @first: where its part of the order array of the map begins
+ * @first: start of its part of the order array of the map
  * @nr: number of strips on the device, at least 1
  */
 struct famfs_claim {
@@ -72,13 +72,13 @@ struct famfs_claim {
  * @nclaims: number of claims, at least 1
  * @kind: enum famfs_map_kind
  * @shift: log2 of the length of the extents of an even map, otherwise of the
- *	bytes of the file that there is one guide for
+ *	number of bytes of the file that one guide is for
  * @dying: the file is being evicted. For famfs_conn.c, under its lock
  * @strips: for each strip its offset into the device, a multiple of the page
  *	size, plus the index of its claim
  *
  * The claims follow, and then what the kind of the map requires, see
- * famfs_map.c. With one extent the whole map is two cache lines.
+ * famfs_map.c. With one extent, the whole map is two cache lines.
  */
 struct famfs_map {
 	struct inode *inode;

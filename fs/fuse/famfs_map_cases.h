@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Replies to FUSE_GET_FMAP, good and bad, and what has to become of them.
+ * Good and bad replies to FUSE_GET_FMAP, with the expected results.
  *
  * Included by the KUnit test of the parser and by the selftest whose server
- * sends them, which define CASE_PAGE, the page size in bytes.
+ * sends them. Both define CASE_PAGE, the page size in bytes.
  */
 #ifndef _FS_FUSE_FAMFS_MAP_CASES_H
 #define _FS_FUSE_FAMFS_MAP_CASES_H
@@ -26,14 +26,14 @@ struct famfs_case_item {
 
 /**
  * struct famfs_case - one reply
- * @name: what is special
+ * @name: what is special about it
  * @err: 0, or the positive errno of the open
  * @h: the header
  * @nitems: items that follow
  * @items: the items
- * @cut: bytes to take away at the end
+ * @cut: bytes to cut off at the end
  * @add: bytes (zeroes) to add at the end
- * @needs_dev: only the size of the device tells that it is bad
+ * @needs_dev: only the size of the device shows that it is bad
  */
 struct famfs_case {
 	const char *name;
@@ -113,7 +113,7 @@ static const struct famfs_case famfs_cases[] = {
 	  .add = 1 },
 	{ "one zero extent too much", EINVAL, H(SIMPLE, 1, P), 1,
 	  { EXT(0, 0, P) }, .add = 24 },
-	/* the zeroes overlap with nothing */
+	/* the zeroes overlap nothing */
 	{ "one zero extent too much, elsewhere", EINVAL, H(SIMPLE, 1, P), 1,
 	  { EXT(0, P, P) }, .add = 24 },
 	{ "strip cut by a byte", EINVAL, H(INTER, 1, P), 2,
@@ -300,7 +300,7 @@ static const struct famfs_case famfs_cases[] = {
 #undef EXT
 #undef IEXT
 
-/* Put the reply of a case together. Return: its length. */
+/* Build the reply of a case. Return: its length. */
 static size_t famfs_case_build(const struct famfs_case *c, void *buf)
 {
 	size_t len = sizeof(c->h) + c->nitems * sizeof(c->items[0]);

@@ -2,8 +2,8 @@
 /*
  * KUnit tests of famfs_map.c: what is a map, and where does it lead
  *
- * There are no devices here. They remain what they are when a map has been
- * parsed, their indices.
+ * There are no devices here: they remain indices, as in a map that has just
+ * been parsed.
  */
 #include <kunit/resource.h>
 #include <kunit/test.h>

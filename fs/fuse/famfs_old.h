@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * famfs: the INIT flag of the servers that exist
+ * famfs: the INIT flag of existing servers
  *
- * Before famfs had a bit of its own, servers used bit 43, which has another
- * meaning by now: buffer pools of io_uring, from minor 46 on. A server that
- * replies with an older minor version and without io_uring cannot mean these.
+ * Before famfs had a bit of its own, servers used bit 43, which now has another
+ * meaning: buffer pools of io_uring, from minor 46 on. A server that replies
+ * with an older minor version and without io_uring cannot mean these.
  */
 #ifndef _FS_FUSE_FAMFS_OLD_H
 #define _FS_FUSE_FAMFS_OLD_H
@@ -18,7 +18,7 @@ static inline void famfs_old_init_offer(struct fuse_init_in *in)
 	in->flags2 |= FUSE_DAX_FMAP_OLD >> 32;
 }
 
-/* If a server that may mean famfs has taken the old bit, it takes the new one. */
+/* Treat the old bit as the new one if the server may mean famfs by it. */
 static inline void famfs_old_init_reply(const struct fuse_init_in *in,
 					struct fuse_init_out *out)
 {
