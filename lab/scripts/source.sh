@@ -6,7 +6,8 @@
 # the mirror that apt is configured with.
 set -eu
 . lab/scripts/base.sh
-cache=build/cache
+. lab/scripts/apt.sh
+cache=build/cache archives=build/cache/apt/trixie-backports/archives
 log=$build/source.log
 [ -e $linux/.git/famfs-complete ] && exit 0
 package=linux-source-$BASE
@@ -59,25 +60,9 @@ from_cache() {
 	unpack "$newest"
 }
 
-mirrors() { apt-get indextargets --format '$(REPO_URI)' | sort -u; }
-
-# apt with trixie-backports of a mirror and nothing else. It checks the signature of
-# the index and, by the sums in there, what it downloads.
-backports() { # MIRROR COMMAND...
-	dir=$PWD/$cache/apt
-	mkdir -p "$dir/lists/partial" "$dir/archives/partial" "$dir/sources"
-	printf '%s\n' 'Types: deb' "URIs: $1" 'Suites: trixie-backports' 'Components: main' \
-		'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg' \
-		> "$dir/sources/backports.sources"
-	shift
-	(cd "$dir/archives" && "$@" -o Dir::Etc::SourceList=/dev/null \
-		-o Dir::Etc::SourceParts="$dir/sources" -o Dir::State::Lists="$dir/lists" \
-		-o Dir::Cache="$dir" 2> "$dir/log")
-}
-
 # What the series is not for yet.
 say_newer() { # MIRROR
-	newest=$(backports "$1" apt-cache search --names-only '^linux-source-[0-9.]*$' |
+	newest=$(with_suite trixie-backports "$1" apt-cache search --names-only '^linux-source-[0-9.]*$' |
 		sed 's/ .*//' | sort -V | tail -n 1)
 	[ "$newest" = "$package" ] ||
 		[ "$(printf '%s\n' "$newest" "$package" | sort -V | tail -n 1)" = "$package" ] ||
@@ -88,11 +73,11 @@ say_newer() { # MIRROR
 from_index() { # MIRROR
 	tried="$tried
   $package in trixie-backports of $1"
-	backports "$1" apt-get -q update > /dev/null || return 1
+	with_suite trixie-backports "$1" apt-get -q update > /dev/null || return 1
 	say_newer "$1"
-	rm -f $cache/apt/archives/"$package"_*.deb
-	backports "$1" apt-get -q download "$package" > /dev/null || return 1
-	mv $cache/apt/archives/"$package"_*.deb $cache/
+	rm -f $archives/"$package"_*.deb
+	with_suite trixie-backports "$1" apt-get -q download "$package" > /dev/null || return 1
+	mv $archives/"$package"_*.deb $cache/
 }
 
 # A version that the index names no longer.
