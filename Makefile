@@ -12,17 +12,18 @@ SECONDS ?= 60
 export KERNEL_SRC := $(value KERNEL_SRC)
 export FAMFS_CMD := $(value CMD)
 export FAMFS_T := $(value T)
-export BASE DEBUG
+export BASE DEBUG ALL
 export SIGNOFF := $(value SIGNOFF)
 
 help:
 	@echo 'make run [CMD=...]          build, boot in QEMU, mount famfs, show it'
 	@echo 'make test [T=pattern]       build the debug kernel, run the tests in it'
 	@echo 'make shell [DEBUG=1]        a shell in the guest; with gdb and ftrace'
-	@echo 'make kernel PROFILE=plain|debug|modules|trace   build/BASE/PROFILE/bzImage'
+	@echo 'make kernel PROFILE=plain|debug|modules|trace|daxctl   build/BASE/PROFILE/bzImage'
 	@echo 'make fuzz SECONDS=n         fuzz the map parser in user space'
 	@echo 'make soak SECONDS=n         everything at once, for n seconds, in the debug kernel'
 	@echo 'make modules                build the drivers and fuse as modules, load them in all orders'
+	@echo 'make daxctl [ALL=1]         daxctl, ndctl and cxl of Debian sid on the devices; ndctl unit tests'
 	@echo 'make bench                  instructions per operation, beside other file systems'
 	@echo 'make lookup                 cost of a look-up in a map, beside a red-black tree'
 	@echo 'make gate                   fails if that is more than 3 % above lab/bench/BASE.csv'
@@ -67,6 +68,10 @@ fuzz:
 modules:
 	@lab/scripts/build.sh modules
 	@lab/scripts/modules.sh
+
+daxctl:
+	@lab/scripts/build.sh daxctl
+	@lab/scripts/daxctl.sh
 
 bench:
 	@lab/scripts/build.sh plain
@@ -122,5 +127,5 @@ refresh:
 clean:
 	@find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help run test shell soak kernel fuzz modules bench lookup gate check builds selftest release \
+.PHONY: help run test shell soak kernel fuzz modules daxctl bench lookup gate check builds selftest release \
 	bisect topics series apply refresh clean

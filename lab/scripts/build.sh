@@ -1,7 +1,7 @@
 #!/bin/sh
 # Everything that a guest needs: bzImage and initramfs.cpio in build/BASE.
 #
-#   build.sh plain|debug|modules|trace
+#   build.sh plain|debug|modules|trace|daxctl
 #
 # Says what is needed before it starts, and shows how far it is; the log is in
 # build/BASE/PROFILE.log.
@@ -14,10 +14,15 @@ plain) total=1270 minutes="4 to 8" disk=300 ;;
 debug) total=1320 minutes="8 to 15" disk=600 ;;
 modules) total=1280 minutes="4 to 8" disk=300 ;;
 trace) total=1300 minutes="5 to 10" disk=1500 ;;
-*) echo "PROFILE is plain, debug, modules or trace" >&2; exit 2 ;;
+daxctl) total=1500 minutes="5 to 10" disk=400 ;;
+*) echo "PROFILE is plain, debug, modules, trace or daxctl" >&2; exit 2 ;;
 esac
 config="lab/config/plain.config lab/config/$BASE.config"
-[ $profile = plain ] || config="$config lab/config/$profile.config"
+case $profile in
+plain) ;;
+daxctl) config="$config lab/config/modules.config lab/config/daxctl.config" ;;
+*) config="$config lab/config/$profile.config" ;;
+esac
 obj=$linux/obj-$profile
 [ -e $obj/vmlinux ] || lab/scripts/needs.sh $disk "$minutes" "the kernel ($profile)"
 
@@ -54,7 +59,7 @@ counter=$!
 trap 'kill $counter 2>/dev/null' EXIT
 targets=bzImage
 case $profile in
-modules) targets='bzImage modules' ;;
+modules | daxctl) targets='bzImage modules' ;;
 trace) targets='bzImage scripts_gdb' ;;
 esac
 # shellcheck disable=SC2086

@@ -6,6 +6,7 @@
 # Prints what the command prints and returns its status, 124 if the time is
 # over, 125 if the guest died, 126 if QEMU did not get the memory. The kernel's
 # log is in build/BASE/console.log (or $CONSOLE). With -i the command has the terminal.
+# $QEMU is the emulator, with options.
 set -u
 . lab/scripts/base.sh
 cpus=2 gib=4 seconds=300 append= interactive= qemu=
@@ -41,7 +42,7 @@ memmap=$((gib - 2))G%4G-1+0xefffffff quiet loglevel=7 $append"
 
 # /dev/kvm may exist and hang an ordinary guest, so QEMU always emulates.
 # shellcheck disable=SC2086
-set -- qemu-system-x86_64 -M q35 -accel tcg -cpu max -smp "$cpus" -m "${gib}G" \
+set -- ${QEMU:-qemu-system-x86_64} -M q35 -accel tcg -cpu max -smp "$cpus" -m "${gib}G" \
 	-object memory-backend-ram,id=ram,size=${gib}G -numa node,memdev=ram \
 	-kernel "$kernel" -initrd "$tmp/initrd" -append "$append" \
 	-nodefaults -display none -no-reboot \
