@@ -19,6 +19,7 @@ help:
 	@echo 'make run [CMD=...]          build, boot in QEMU, mount famfs, show it'
 	@echo 'make test [T=pattern]       build the debug kernel, run the tests in it'
 	@echo 'make shell [DEBUG=1]        a shell in the guest; with gdb and ftrace'
+	@echo 'make demo-shared            two guests share one memory, one is killed and comes back'
 	@echo 'make kernel PROFILE=plain|debug|modules|trace|daxctl   build/BASE/PROFILE/bzImage'
 	@echo 'make fuzz SECONDS=n         fuzz the map parser in user space'
 	@echo 'make soak SECONDS=n         everything at once, for n seconds, in the debug kernel'
@@ -53,6 +54,10 @@ test:
 shell:
 	@lab/scripts/build.sh $(if $(DEBUG),trace,plain)
 	@lab/scripts/shell.sh
+
+demo-shared:
+	@lab/scripts/build.sh plain
+	@lab/scripts/demo-shared.sh
 
 soak:
 	@lab/scripts/build.sh debug
@@ -93,6 +98,7 @@ builds:
 	@lab/scripts/builds.sh ci
 
 selftest:
+	@lab/scripts/packages.sh cpio git
 	@lab/scripts/selftest.sh
 
 release:
@@ -127,5 +133,5 @@ refresh:
 clean:
 	@find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help run test shell soak kernel fuzz modules daxctl bench lookup gate check builds selftest release \
+.PHONY: help run test shell demo-shared soak kernel fuzz modules daxctl bench lookup gate check builds selftest release \
 	bisect topics series apply refresh clean

@@ -1,7 +1,10 @@
 #!/bin/sh
 # Boots a kernel in QEMU and runs a command in it.
 #
-#   guest.sh [-i] [-s CPUS] [-m GIB] [-t SECONDS] [-a CMDLINE] [-q QEMU-OPTION]... KERNEL COMMAND
+#   guest.sh [-i] [-s CPUS] [-m GIB] [-f FILE] [-t SECONDS] [-a CMDLINE] [-q QEMU-OPTION]... KERNEL COMMAND
+#
+# The memory above 2 GiB becomes a dax device. With -f it is FILE, which guests can
+# share.
 #
 # Prints what the command prints and returns its status, 124 if the time is
 # over, 125 if the guest died, 126 if QEMU did not get the memory. The kernel's
@@ -9,12 +12,13 @@
 # $QEMU is the emulator, with options.
 set -u
 . lab/scripts/base.sh
-cpus=2 gib=4 seconds=300 append= interactive= qemu=
-while getopts is:m:t:a:q: o; do
+cpus=2 gib=4 seconds=300 append= interactive= qemu= shared=
+while getopts is:m:f:t:a:q: o; do
 	case $o in
 	i) interactive=1 ;;
 	s) cpus=$OPTARG ;;
 	m) gib=$OPTARG ;;
+	f) shared=$OPTARG ;;
 	t) seconds=$OPTARG ;;
 	a) append=$OPTARG ;;
 	q) qemu="$qemu $OPTARG" ;;
@@ -40,10 +44,13 @@ printf '%s\n' "$command" > "$tmp/root/cmd"
 append="console=ttyS0 panic=-1 nokaslr memhp_default_state=offline \
 memmap=$((gib - 2))G%4G-1+0xefffffff quiet loglevel=7 $append"
 
+memory="-object memory-backend-ram,id=ram,size=${gib}G -numa node,memdev=ram"
+[ -z "$shared" ] || memory="-object memory-backend-ram,id=ram,size=2G -numa node,memdev=ram \
+-object memory-backend-file,id=shared,share=on,mem-path=$shared,size=$((gib - 2))G -numa node,memdev=shared"
+
 # /dev/kvm may exist and hang an ordinary guest, so QEMU always emulates.
 # shellcheck disable=SC2086
-set -- ${QEMU:-qemu-system-x86_64} -M q35 -accel tcg -cpu max -smp "$cpus" -m "${gib}G" \
-	-object memory-backend-ram,id=ram,size=${gib}G -numa node,memdev=ram \
+set -- ${QEMU:-qemu-system-x86_64} -M q35 -accel tcg -cpu max -smp "$cpus" -m "${gib}G" $memory \
 	-kernel "$kernel" -initrd "$tmp/initrd" -append "$append" \
 	-nodefaults -display none -no-reboot \
 	-serial "file:$console" $qemu

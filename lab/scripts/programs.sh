@@ -12,6 +12,8 @@ make -s -C $tests OUTPUT="$PWD/$build/selftests" LDFLAGS='-static -pthread' \
 	KHDR_INCLUDES="-isystem $PWD/$build/headers/include" all
 cp $tests/setup.sh $build/selftests/
 lab/soak/build.sh
-[ $build/selftests/demo -nt lab/guest/demo.c ] ||
-	gcc -static -O2 -Wall -I $tests -o $build/selftests/demo lab/guest/demo.c
+for p in demo shared; do
+	[ $build/selftests/$p -nt lab/guest/$p.c ] ||
+		gcc -static -O2 -Wall -I $tests -o $build/selftests/$p lab/guest/$p.c
+done
 lab/scripts/initramfs.sh

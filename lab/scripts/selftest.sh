@@ -1,6 +1,7 @@
 #!/bin/sh
 # Tests of the scripts themselves, on a kernel of four files: what would lose
-# work or leave half of something behind is refused, and changes nothing.
+# work or leave half of something behind is refused, and changes nothing. Guests
+# are not booted; a script in the place of QEMU shows what it would be started with.
 #
 #   selftest.sh [DIR]	DIR has the scripts to test, by default these
 #
@@ -294,6 +295,25 @@ echo a >> "$dir/other/mm/memory.c"
 untouched "a repository with changes that are not committed" "$dir/other"
 mkdir "$dir/other/empty"
 untouched "a directory without a kernel" "$dir/other/empty"
+
+# guests
+new_repo
+mkdir -p "$dir/bin"
+printf '#!/bin/sh\nprintf "%%s\\n" "$@" > "$ARGUMENTS"\ncpio -i --quiet --to-stdout cmd < "$(sed -n "/^-initrd/{n;p}" "$ARGUMENTS")" > "$ARGUMENTS.cmd"\necho guest-exit: 7\n' \
+	> "$dir/bin/qemu-system-x86_64"
+chmod +x "$dir/bin/qemu-system-x86_64"
+: > "$repo/build/7.3/initramfs.cpio"
+guest() { # ARGUMENTS: of guest.sh, which returns what the guest has
+	(cd "$repo" && PATH=$dir/bin:$PATH ARGUMENTS=$dir/args sh lab/scripts/guest.sh "$@") > "$dir/out" 2>&1
+}
+given() { grep -qxF -e "$1" "$dir/args" || { cat "$dir/args" > "$dir/out"; return 1; }; } # QEMU-ARGUMENT
+cmd='echo "a  b" '"'c  d'"' $HOME `id` \n %s'
+guest kernel "$cmd"
+[ $? = 7 ] && [ "$(cat "$dir/args.cmd")" = "$cmd" ]
+result $? "a command gets into the guest as it is, its status comes back"
+guest -m 3 -f "$dir/memory" kernel true
+given "memory-backend-file,id=shared,share=on,mem-path=$dir/memory,size=1G" && given "memory-backend-ram,id=ram,size=2G"
+result $? "memory from a file"
 
 echo "1..$number"
 echo "$((number - failed)) passed, $failed failed"
