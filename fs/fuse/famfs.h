@@ -3,9 +3,9 @@
  * famfs: interfaces between its parts, and to the rest of fuse
  *
  * famfs_map.c	the map of a file: bytes to extents, offset to device
- * famfs_conn.c	the connection: INIT, which file lies where, failing memory
+ * famfs_conn.c	the connection: INIT, where files lie, memory failure
  * famfs_dev.c	how a connection gets its devices
- * famfs_inode.c	the map and the inode: fetch, attach, retire, eviction
+ * famfs_inode.c	the map of an inode: fetch, attach, retire, evict
  * famfs_file.c	the file operations
  * famfs_trace.h	trace events
  */
@@ -37,7 +37,7 @@ struct seq_file;
 
 #ifdef CONFIG_FUSE_FAMFS_DAX
 
-/* FUSE_DAX_FMAP, as in the second half of the INIT flags */
+/* FUSE_DAX_FMAP in flags2 of FUSE_INIT */
 #define FAMFS_INIT_FLAGS2	((u32)(FUSE_DAX_FMAP >> 32))
 
 /* Devices of one connection: indices are below this */
@@ -49,8 +49,8 @@ struct seq_file;
  * @conn: the connection that holds it
  * @nr_pages: size of the device in pages
  * @index: the index that the server knows it by
- * @gone: the device is being or has been removed: takes no more files. Under
- *	@conn->lock
+ * @gone: the device is being or has been removed, and takes no more files.
+ *	Under @conn->lock
  * @claims: the claims of the attached maps on this device, as an interval tree
  *	of device pages. No page is in two claims, although their bounds may
  *	overlap. Under @conn->lock
@@ -71,21 +71,21 @@ struct famfs_dev {
 /**
  * struct famfs_conn - famfs part of a connection
  * @fc: the connection
- * @lock: protects the trees of all devices and, of every map that is linked
- *	into them, users and dying. Leaf lock; nothing is allocated under it,
- *	since inodes are evicted in reclaim. Held briefly, except when a map is
- *	compared with others of very many extents
+ * @lock: protects the trees of all devices, and users and dying of every map
+ *	that is linked into them. Leaf lock; nothing is allocated under it,
+ *	since inodes are evicted in reclaim. Held briefly, except while a map
+ *	is compared with others that have very many extents
  * @wait: woken when a map loses its last user or leaves the trees
- * @unlinks: how many maps have left the trees. Under @lock
+ * @unlinks: number of maps that have left the trees. Under @lock
  * @add_mutex: serialises adding devices, and is held while the dax core waits
- *	for a device. Neither memory failure nor unmount need it
+ *	for a device. Neither memory failure nor unmount needs it
  * @spin: protects @closed, @queries and @aborted. Leaf lock, held only briefly
  * @closed: unmounted: takes no more devices
  * @devs: the devices by index, or NULL. Set under @add_mutex and @spin, with
- *	release semantics, never changed again
+ *	release semantics, and never changed again
  * @queries: queries whose reply is being looked up by the server
  * @aborted: takes no more queries
- * @rcu: an RCU walk looks at @queries
+ * @rcu: RCU path walks look at @queries
  */
 struct famfs_conn {
 	struct fuse_conn *fc;
@@ -103,7 +103,7 @@ struct famfs_conn {
 
 /**
  * struct famfs_conflict - why a map cannot be linked
- * @found: another file uses a part of the memory
+ * @found: another file uses part of the memory
  * @inode: the file that uses the memory, with a reference, or NULL if it is
  *	being evicted
  * @unlinks: &famfs_conn->unlinks at that moment, for famfs_map_wait_unlink()

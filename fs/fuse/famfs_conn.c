@@ -3,16 +3,16 @@
  * famfs: the connection, and which file lies where on its devices
  *
  * A connection becomes a famfs connection while the server writes its reply to
- * FUSE_INIT. It takes hold of devices as maps name them, see famfs_dev.c, and
- * gives all of them back at unmount.
+ * FUSE_INIT. It acquires devices as maps name them, see famfs_dev.c, and
+ * releases all of them at unmount.
  *
- * Every device has a tree of the claims that maps have on it. The tree keeps two
- * files from using the same memory, and leads to the files when memory fails or
- * goes away.
+ * Every device has a tree of the claims that maps have on it. The tree keeps
+ * two files from using the same memory, and leads to the files when memory
+ * fails or goes away.
  *
- * These notifications use a linked map without a reference on its inode. Dropping
- * such a reference could be the final iput() during unmount. They count as users of
- * the map instead, and eviction waits until there are none.
+ * These notifications use a linked map without a reference to its inode, since
+ * dropping such a reference could be the final iput() during unmount. They
+ * count as users of the map instead, and eviction waits until there are none.
  */
 #include "fuse_i.h"
 #include "fuse_dev_i.h"
@@ -43,9 +43,10 @@ static struct famfs_claim *to_claim(struct interval_tree_node *node)
  * famfs_server_capable() - may a server make a connection use dax devices?
  * @file: /dev/fuse, as the server opened it
  *
- * Both the opener of @file and the current task need CAP_SYS_RAWIO. A privileged
- * program that relays bytes for an unprivileged opener must not lend it the
- * capability, and a server that dropped the capability must not keep using it.
+ * Both the opener of @file and the current task need CAP_SYS_RAWIO. A
+ * privileged program that relays bytes for an unprivileged opener must not lend
+ * it the capability, and a server that dropped the capability must not keep
+ * using it.
  *
  * Context: any process context of the server.
  */
@@ -73,7 +74,7 @@ static struct famfs_conn *famfs_conn_alloc(struct fuse_conn *fc)
 
 /**
  * famfs_conn_abort() - end all waits for device look-ups
- * @fc: a connection that is being aborted, of any kind
+ * @fc: a connection of any kind that is being aborted
  *
  * Context: process context, does not sleep.
  */
@@ -86,7 +87,7 @@ void famfs_conn_abort(struct fuse_conn *fc)
 }
 
 /**
- * famfs_conn_close() - give back the devices of a connection
+ * famfs_conn_close() - release the devices of a connection
  * @fc: a connection of any kind, whose last inode has been evicted
  *
  * For unmount. The server may keep the connection as long as it likes, but gets
@@ -104,7 +105,7 @@ void famfs_conn_close(struct fuse_conn *fc)
 	scoped_guard(spinlock, &conn->spin) {
 		if (conn->closed)
 			return;
-		/* a device that is being added is given back there */
+		/* famfs_dev_add_locked() releases what is being added */
 		WRITE_ONCE(conn->closed, true);
 	}
 	for (i = 0; i < FAMFS_MAX_DEVS; i++)
@@ -141,7 +142,7 @@ static bool famfs_conn_possible(struct fuse_conn *fc)
 {
 	struct super_block *sb;
 
-	/* keeps the superblock, and there is only one so far */
+	/* pins the superblock, and there is only one so far */
 	guard(rwsem_read)(&fc->killsb);
 	if (list_empty(&fc->mounts))
 		return false;
@@ -157,7 +158,7 @@ static bool famfs_conn_possible(struct fuse_conn *fc)
  *
  * Runs when the request is about to be copied to user space, so that it is the
  * server's capability that counts, not that of the caller of mount(2).
- * Transports other than /dev/fuse do not come here.
+ * Transports other than /dev/fuse do not get here.
  *
  * Context: process context of the server, may sleep.
  */
@@ -175,7 +176,7 @@ void famfs_init_offer(const struct file *file, struct fuse_conn *fc,
 static bool famfs_init_taken(const struct fuse_init_in *in,
 			     const struct fuse_init_out *out)
 {
-	/* process_init_reply() looks at the flags of such replies only */
+	/* process_init_reply() ignores the flags of such replies */
 	if (out->major != FUSE_KERNEL_VERSION || out->minor < 6)
 		return false;
 	if (!(out->flags & FUSE_INIT_EXT))
@@ -184,8 +185,8 @@ static bool famfs_init_taken(const struct fuse_init_in *in,
 }
 
 /*
- * A server that takes the flag without having been offered it, or that has lost
- * the capability in the meantime, gets an ordinary connection.
+ * A server that takes the flag without having been offered it, or that has
+ * since lost the capability, gets an ordinary connection.
  */
 static int famfs_init_reply(const struct file *file, struct fuse_conn *fc,
 			    const struct fuse_args *args)
@@ -217,8 +218,8 @@ static int famfs_init_reply(const struct file *file, struct fuse_conn *fc,
  *	caller then calls famfs_query_finish()
  *
  * Runs within the server's write, and hence with its credentials. FR_LOCKED
- * keeps an abort from ending the request meanwhile, so nothing here waits for
- * user space. The arguments of other requests than the three below may be gone:
+ * keeps an abort from ending the request during this, so nothing here waits for
+ * user space. The arguments of requests other than the three below may be gone:
  * copying pages of the reply can unlock the request.
  *
  * Context: process context of the server.
@@ -248,9 +249,9 @@ static void famfs_map_unuse(struct famfs_conn *conn, struct famfs_map *map)
 }
 
 /*
- * Conditions that are waited for are read without the lock, which cannot be
- * taken while going to sleep. This orders what follows after what was done under
- * the lock before the condition became true.
+ * Wait conditions are read without the lock, which cannot be taken while going
+ * to sleep. Taking it here orders what follows after what was done under the
+ * lock before the condition became true.
  */
 static void famfs_conn_sync(struct famfs_conn *conn)
 {
@@ -274,8 +275,8 @@ void famfs_dev_info(const struct famfs_dev *dev, const char *what)
 }
 
 /*
- * The first part of a file within the pages @first to @last of @dev, with its
- * map marked as used. A map that is being evicted is passed over: nothing maps
+ * Find the first part of a file within the pages @first to @last of @dev, and
+ * mark its map as used. A map that is being evicted is skipped: nothing maps
  * the file.
  */
 static struct famfs_map *famfs_dev_use_part(struct famfs_dev *dev,
@@ -306,9 +307,9 @@ static struct famfs_map *famfs_dev_use_part(struct famfs_dev *dev,
 }
 
 /*
- * Kill the processes that map the failed pages, at the addresses of these pages.
- * The driver has recorded the pages and refuses access to them from now on;
- * everything else on the device goes on working.
+ * Kill the processes that map the failed pages, at the addresses of these
+ * pages. The driver has recorded the pages and refuses access to them from now
+ * on; everything else on the device keeps working.
  */
 static int famfs_dev_memory_failure(struct famfs_dev *dev, unsigned long first,
 				    unsigned long last, int mf_flags)
@@ -360,8 +361,8 @@ static void famfs_dev_report_wait(struct famfs_dev *dev, bool *reported)
 
 /*
  * Wait until nothing uses the pages in a range of a file, and take them out of
- * its mapping. No lock is held: the task that has to release a pin may be waiting
- * for that lock, and may not be killable.
+ * its mapping. No lock is held: the task that has to release a pin may be
+ * waiting for that lock, and may not be killable.
  */
 static void famfs_dev_break_range(struct famfs_dev *dev, struct inode *inode,
 				  loff_t start, loff_t end, bool *reported)
@@ -384,7 +385,7 @@ static void famfs_dev_break_range(struct famfs_dev *dev, struct inode *inode,
  * for which kill_dax() waits.
  *
  * The pages of other devices stay, and pins on them are not waited for: these
- * devices may be in the middle of a removal of their own.
+ * devices may be in the middle of their own removal.
  */
 static void famfs_claim_revoke(struct famfs_claim *claim, bool *reported)
 {
@@ -456,8 +457,8 @@ static int famfs_dev_remove(struct famfs_dev *dev)
 }
 
 /*
- * Eviction waits for a map that is in use here. Allocations must not enter the
- * reclaim of inodes, which could then wait for this very task.
+ * Eviction waits for a map that is in use here. Allocations must not enter
+ * inode reclaim, which could then wait for this very task.
  */
 static int famfs_notify_failure(struct dax_device *dax_dev, u64 offset,
 				u64 len, int mf_flags)
@@ -482,8 +483,8 @@ const struct dax_holder_operations famfs_holder_ops = {
 };
 
 /*
- * Return: 0, -EBUSY if a file uses memory that @claim wants (@conflict is filled
- * in then), or -EINTR on a fatal signal.
+ * Return: 0, -EBUSY if a file uses memory that @claim wants (@conflict is then
+ * filled in), or -EINTR on a fatal signal.
  */
 static int famfs_claim_check(struct famfs_claim *claim,
 			     struct famfs_conflict *conflict)
@@ -524,8 +525,8 @@ static void famfs_map_erase_locked(struct famfs_map *map)
  * @conflict: filled in if the result is -EBUSY
  *
  * Context: process context, may sleep.
- * Return: 0, -EBUSY if another file uses a part of the memory, -ENODEV if one
- * of the devices is gone, -EINTR on a fatal signal.
+ * Return: 0, -EBUSY if another file uses part of the memory, -ENODEV if one of
+ * the devices is gone, -EINTR on a fatal signal.
  */
 int famfs_map_link(struct famfs_conn *conn, struct famfs_map *map,
 		   struct famfs_conflict *conflict)
@@ -567,10 +568,10 @@ int famfs_map_wait_unlink(struct famfs_conn *conn,
 /**
  * famfs_map_try_unlink() - give up the memory of a map
  * @conn: the connection
- * @map: a linked map, of which no page is in the mapping of the inode any more
+ * @map: a linked map that has no page left in the mapping of the inode
  *
  * Context: process context, may sleep.
- * Return: false, and nothing is changed, if a notification is using the map.
+ * Return: false, with nothing changed, if a notification is using the map.
  */
 bool famfs_map_try_unlink(struct famfs_conn *conn, struct famfs_map *map)
 {
@@ -585,12 +586,12 @@ bool famfs_map_try_unlink(struct famfs_conn *conn, struct famfs_map *map)
 }
 
 /**
- * famfs_map_retire() - keep notifications from using a map any more
+ * famfs_map_retire() - stop notifications from using a map
  * @conn: the connection
  * @map: a linked map, whose inode is being evicted
  *
  * Context: process context, may sleep: waits for the notifications that use the
- * map, and these may wait for DMA.
+ * map, which may wait for DMA.
  */
 void famfs_map_retire(struct famfs_conn *conn, struct famfs_map *map)
 {

@@ -25,10 +25,10 @@
 
 #include "famfs_trace.h"
 
-/* What the first request for a map asks for; nearly all maps are shorter. */
+/* The size that a first request asks for; nearly all maps are shorter. */
 #define FAMFS_FMAP_FIRST	SZ_32K
 
-/* The count of open descriptors while a file that has none loses its map */
+/* The count of open descriptors while a file without any loses its map */
 #define FAMFS_OPENS_BLOCKED	INT_MIN
 
 static bool famfs_inode_has_map(struct inode *inode)
@@ -80,8 +80,8 @@ static ssize_t famfs_request_map(struct fuse_mount *fm, u64 nodeid, void *buf,
 }
 
 /*
- * A map that is longer than what the request asks for is announced by a header
- * alone, and asked for once more. Only then is the memory for it taken.
+ * A map that is longer than the request asks for is announced with a header
+ * alone, and requested once more. Its memory is allocated only then.
  */
 static struct famfs_map *famfs_fetch_map(struct fuse_mount *fm, u64 nodeid)
 {
@@ -111,8 +111,8 @@ static struct famfs_map *famfs_fetch_map(struct fuse_mount *fm, u64 nodeid)
 }
 
 /*
- * Detach the map, if there is one. Does not wait, because locks are held: fails if
- * pages are pinned for DMA, or while a failure is being handled.
+ * Detach the map, if there is one. Does not wait, because locks are held: fails
+ * if pages are pinned for DMA, or while a failure is being handled.
  */
 static int famfs_detach_locked(struct inode *inode)
 {
@@ -132,7 +132,7 @@ static int famfs_detach_locked(struct inode *inode)
 	return 0;
 }
 
-/* The size is that of the map. Attribute replies in flight are older than that. */
+/* The size is that of the map. Attribute replies in flight are older. */
 static void famfs_inode_set_size(struct inode *inode, loff_t size)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
@@ -145,9 +145,9 @@ static void famfs_inode_set_size(struct inode *inode, loff_t size)
 }
 
 /*
- * The bit is cleared before the map is linked. A notification about one of its
- * devices sets it again from then on, and one that was there before makes the
- * link fail. The size is set, and compared with reports from the server, under the
+ * The bit is cleared before the map is linked. From then on, a notification
+ * about one of its devices sets the bit again; an earlier one makes the link
+ * fail. The size is set, and compared with reports from the server, under the
  * invalidate lock.
  */
 static int famfs_attach_locked(struct inode *inode, struct famfs_map *map,
@@ -175,8 +175,8 @@ static int famfs_attach_locked(struct inode *inode, struct famfs_map *map,
 }
 
 /*
- * Of opens that race, one attaches its map and the others free theirs. Return:
- * 0 if the inode has a map now, -ESTALE if the server has retired the one that
+ * Of racing opens, one attaches its map and the others free theirs. Return: 0
+ * if the inode now has a map, -ESTALE if the server has retired the one that
  * was fetched, -EINTR on a fatal signal.
  */
 static int famfs_attach(struct inode *inode, struct famfs_map *map, u32 retired,
@@ -199,16 +199,16 @@ static int famfs_attach(struct inode *inode, struct famfs_map *map, u32 retired,
 }
 
 /*
- * Detach the map of a file that is neither open nor mapped, because another file
- * claims its memory. Return: 0, -EBUSY if the file is open, or if its pages are
- * pinned, -EINTR on a fatal signal.
+ * Detach the map of a file that is neither open nor mapped, because another
+ * file claims its memory. Return: 0, -EBUSY if the file is open, or if its
+ * pages are pinned, -EINTR on a fatal signal.
  */
 static int famfs_inode_give_way(struct inode *inode)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	int err;
 
-	/* the lock of an open file can be held for any time */
+	/* the lock of an open file can be held indefinitely */
 	if (atomic_read(&fi->famfs_opens))
 		return -EBUSY;
 	err = inode_lock_killable(inode);
@@ -281,7 +281,7 @@ static int famfs_inode_get_map(struct inode *inode)
 	return famfs_attach_or_free(inode, map, retired);
 }
 
-/* Count an open descriptor, and so keep the map from being taken. */
+/* Count an open descriptor, which keeps the map from being taken. */
 static void famfs_inode_count_open(struct inode *inode)
 {
 	while (!atomic_inc_unless_negative(&get_fuse_inode(inode)->famfs_opens)) {
@@ -296,15 +296,15 @@ static void famfs_inode_count_open(struct inode *inode)
  * @inode: a regular file on a famfs connection
  *
  * Context: process context, may sleep, holds no lock of the inode.
- * Return: 0, and then famfs_inode_release() is due; -EINVAL for a map that breaks
- * the format or leaves its device, -E2BIG for one that is longer than
- * FAMFS_FMAP_MAX or than was asked for, -EOPNOTSUPP if the server does not know
- * the request, or for a version or type that is not known, -EPERM if the server
- * lacks CAP_SYS_RAWIO, -EBUSY if another file that is open or mapped uses a part
- * of the memory, or if pages of a file that gave way or of the stale map are
- * pinned, -EAGAIN if the server has retired the map twice while it was fetched, -ENODEV
- * if a device is gone, -EINTR, -ENOMEM, what famfs_map_get_devs() returns, or the
- * server's error.
+ * Return: 0, and the caller then has to call famfs_inode_release(); -EINVAL for
+ * a map that breaks the format or extends beyond its device, -E2BIG for one
+ * that is longer than FAMFS_FMAP_MAX or than requested, -EOPNOTSUPP if the
+ * server does not know the request, or for an unknown version or type, -EPERM
+ * if the server lacks CAP_SYS_RAWIO, -EBUSY if another file that is open or
+ * mapped uses part of the memory, or if pages of a file that gave way or of the
+ * stale map are pinned, -EAGAIN if the server retired the map twice while it
+ * was being fetched, -ENODEV if a device is gone, -EINTR, -ENOMEM, what
+ * famfs_map_get_devs() returns, or the server's error.
  */
 int famfs_inode_open(struct inode *inode)
 {
@@ -348,9 +348,9 @@ static void famfs_inode_set_stale_locked(struct inode *inode)
  * @old: size of the inode so far, in bytes
  * @new: size that was reported, and has been set
  *
- * A file cannot change its size under its map. If they differ, the map is stale.
- * Nothing is truncated: that would take pages away that are in use. The map is
- * looked at under the lock, since one may be attached at this very moment.
+ * A file cannot change its size under its map. If they differ, the map is
+ * stale. Nothing is truncated: that would take away pages that are in use. The
+ * map is checked under the lock, since one may be attached at this very moment.
  *
  * Context: process context, may sleep, may hold the inode lock.
  */
@@ -371,10 +371,10 @@ void famfs_inode_check_size(struct inode *inode, loff_t old, loff_t new)
  * famfs_inode_retire() - the server has retired the map of a file
  * @inode: a regular file on a famfs connection
  *
- * No mapping stays, and descriptors that are open are of no use until the file is
- * opened again. Reads and writes that have begun, and DMA to pinned pages, go on;
- * the file keeps its claim on the memory until they are done. A map that is being
- * fetched may be the old one: it is not attached.
+ * No mapping stays, and open descriptors are of no use until the file is opened
+ * again. Reads and writes that have begun, and DMA to pinned pages, go on; the
+ * file keeps its claim on the memory until they are done. A map that is being
+ * fetched may be the old one, and is not attached.
  *
  * Context: process context, may sleep, holds no lock of the inode.
  */
@@ -390,13 +390,13 @@ void famfs_inode_retire(struct inode *inode)
 }
 
 /**
- * famfs_inode_drop() - does an inode go with its last reference?
+ * famfs_inode_drop() - does an inode go away with its last reference?
  * @inode: an inode of any type and connection
  *
- * FUSE evicts inodes as soon as they are unused. A file that has had pages mapped
- * stays, as on other file systems on dax: eviction waits for pages that are
- * pinned, and would do so in reclaim or in a thread of the server. It also keeps
- * fsync able to tell what this host may have stored.
+ * FUSE evicts inodes as soon as they are unused. A file that has had pages
+ * mapped stays, as on other file systems on dax: eviction waits for pinned
+ * pages, and would do so in reclaim or in a server thread. Staying also lets
+ * fsync tell what this host may have stored.
  *
  * Context: any, with the lock of the inode held.
  * Return: whether the inode is to be evicted.
