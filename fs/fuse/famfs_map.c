@@ -253,7 +253,7 @@ static int famfs_check_header(const struct fuse_famfs_fmap_header *h,
 	return 0;
 }
 
-/* Then the map is filled in, with nothing that could be wrong. */
+/* Then the map is filled in. Only strips that overlap are still found wrong. */
 
 /* Return: log2 of the length of the extents, or 0 if the map is not even. */
 static u8 famfs_even_shift(const struct fuse_famfs_fmap_header *h)
@@ -752,7 +752,7 @@ bool famfs_claim_overlaps(const struct famfs_claim *a,
 }
 EXPORT_SYMBOL_IF_KUNIT(famfs_claim_overlaps);
 
-/* The extent that strip number @i is part of: the last one to start there. */
+/* The extent of strip @i: the last one whose first strip is not after it. */
 static u32 famfs_extent_of_strip(const struct famfs_map *map, u32 i)
 {
 	const struct famfs_seg *segs;
