@@ -661,7 +661,17 @@ TEST_F(around, extent_and_file)
 	}
 }
 
-/* Where pages have been mapped before, a fault maps them across extents. */
+/*
+ * Where pages have been mapped before, a fault maps them across extents. What a
+ * read fault maps is aligned by address, in mappings that are a page off.
+ */
+static uint64_t around_before(unsigned int i, bool write)
+{
+	unsigned int first = write ? i / 16 * 16 : (i + 1) / 16 * 16 - 1;
+
+	return pages(first, first + 16);
+}
+
 TEST_F(around, mapped_before)
 {
 	uint8_t *p = map_some(self, variant, 0, AROUND_PAGES, PAGE);
@@ -671,7 +681,7 @@ TEST_F(around, mapped_before)
 	/* the first one finds no page table */
 	touch(q, 60, variant->write);
 	touch(q, 22, variant->write);
-	EXPECT_EQ(pages(16, 32) | pages(48, AROUND_PAGES),
+	EXPECT_EQ(around_before(22, variant->write) | pages(48, AROUND_PAGES),
 		  mapped(q, AROUND_PAGES));
 	EXPECT_EQ(-1, check_pattern(q, AROUND_SIZE, 1, 0));
 	munmap(p, AROUND_PAGES * PAGE);
@@ -738,7 +748,7 @@ TEST_F(around, huge)
 		((volatile uint8_t *)b)[100 * PAGE] = pattern(3, 100 * PAGE);
 	else
 		touch(b, 100, false);
-	EXPECT_EQ(pages(16, 32), mapped(b + 80 * PAGE, 48));
+	EXPECT_EQ(around_before(20, variant->write), mapped(b + 80 * PAGE, 48));
 	EXPECT_EQ(-1, check_pattern(b, 4 * MB, 3, 0));
 	munmap(b, 4 * MB);
 	EXPECT_EQ(-1, check_pattern(a, 4 * MB, 3, 0));
