@@ -6,13 +6,16 @@ SHELL := /bin/sh
 PROFILE ?= plain
 CMD ?=
 T ?=
+SHARE ?=
 DEBUG ?=
+KVM ?=
 SECONDS ?= 60
 # The shell gets these through the environment, whatever is in them.
 export KERNEL_SRC := $(value KERNEL_SRC)
 export FAMFS_CMD := $(value CMD)
 export FAMFS_T := $(value T)
-export BASE DEBUG ALL
+export FAMFS_SHARE := $(value SHARE)
+export BASE DEBUG ALL KVM
 export SIGNOFF := $(value SIGNOFF)
 
 help:
@@ -39,6 +42,8 @@ help:
 	@echo 'make refresh                commits in build/BASE/linux -> series/ and files'
 	@echo 'make clean                  remove build/ but for the downloaded source'
 	@echo
+	@echo 'run and shell take SHARE=dir, a directory of the host that is /mnt/share in the guest.'
+	@echo 'Guests run on KVM with KVM=1, and are emulated otherwise.'
 	@echo 'Every target takes BASE=7.3 (default) or BASE=7.0, the Linux that the series goes on.'
 
 run:

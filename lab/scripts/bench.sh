@@ -10,6 +10,7 @@
 # day and the layout of address spaces. Results are in build/BASE/bench.
 set -eu
 . lab/scripts/base.sh
+unset KVM # only the emulator counts instructions
 out=$build/bench
 lab/scripts/packages.sh e2fsprogs gnuplot-nox gzip
 mkdir -p $out

@@ -4,7 +4,8 @@
 #   guest.sh [-i] [-s CPUS] [-m GIB] [-f FILE] [-t SECONDS] [-a CMDLINE] [-q QEMU-OPTION]... KERNEL COMMAND
 #
 # The memory above 2 GiB becomes a dax device. With -f it is FILE, which guests can
-# share.
+# share. The directory $FAMFS_SHARE of the host, if any, is /mnt/share in the guest.
+# With $KVM it runs on KVM; QEMU emulates otherwise.
 #
 # Prints what the command prints and returns its status, 124 if the time is
 # over, 125 if the guest died, 126 if QEMU did not get the memory. The kernel's
@@ -48,12 +49,27 @@ memory="-object memory-backend-ram,id=ram,size=${gib}G -numa node,memdev=ram"
 [ -z "$shared" ] || memory="-object memory-backend-ram,id=ram,size=2G -numa node,memdev=ram \
 -object memory-backend-file,id=shared,share=on,mem-path=$shared,size=$((gib - 2))G -numa node,memdev=shared"
 
-# /dev/kvm may exist and hang an ordinary guest, so QEMU always emulates.
+# Not by default: /dev/kvm may exist and hang an ordinary guest.
+accel=tcg
+if [ -n "${KVM:-}" ]; then
+	[ -c /dev/kvm ] && [ -r /dev/kvm ] && [ -w /dev/kvm ] || {
+		echo "KVM=1 needs /dev/kvm, which is missing here or not yours to use." >&2
+		exit 2
+	}
+	accel=kvm
+fi
+
 # shellcheck disable=SC2086
-set -- ${QEMU:-qemu-system-x86_64} -M q35 -accel tcg -cpu max -smp "$cpus" -m "${gib}G" $memory \
+set -- ${QEMU:-qemu-system-x86_64} -M q35 -accel $accel -cpu max -smp "$cpus" -m "${gib}G" $memory \
 	-kernel "$kernel" -initrd "$tmp/initrd" -append "$append" \
 	-nodefaults -display none -no-reboot \
 	-serial "file:$console" $qemu
+if [ -n "${FAMFS_SHARE:-}" ]; then
+	[ -d "$FAMFS_SHARE" ] || { echo "SHARE=$FAMFS_SHARE is not a directory." >&2; exit 2; }
+	# QEMU wants a comma twice.
+	set -- "$@" -device virtio-9p-pci,fsdev=share,mount_tag=share \
+		-fsdev "local,id=share,security_model=none,path=$(printf '%s\n' "$FAMFS_SHARE" | sed 's/,/,,/g')"
+fi
 
 no_memory() { # WHY
 	echo "There is not enough memory for a guest of $gib GiB: $1." >&2

@@ -298,7 +298,7 @@ untouched "a directory without a kernel" "$dir/other/empty"
 
 # guests
 new_repo
-mkdir -p "$dir/bin"
+mkdir -p "$dir/bin" "$dir/a dir, with \$signs"
 printf '#!/bin/sh\nprintf "%%s\\n" "$@" > "$ARGUMENTS"\ncpio -i --quiet --to-stdout cmd < "$(sed -n "/^-initrd/{n;p}" "$ARGUMENTS")" > "$ARGUMENTS.cmd"\necho guest-exit: 7\n' \
 	> "$dir/bin/qemu-system-x86_64"
 chmod +x "$dir/bin/qemu-system-x86_64"
@@ -311,9 +311,27 @@ cmd='echo "a  b" '"'c  d'"' $HOME `id` \n %s'
 guest kernel "$cmd"
 [ $? = 7 ] && [ "$(cat "$dir/args.cmd")" = "$cmd" ]
 result $? "a command gets into the guest as it is, its status comes back"
+given tcg && ! grep -q 9p "$dir/args"
+result $? "a guest is emulated and sees nothing of the host"
+FAMFS_SHARE="$dir/a dir, with \$signs" guest kernel true
+given "local,id=share,security_model=none,path=$dir/a dir,, with \$signs"
+result $? "a shared directory with spaces, commas and dollar signs"
+FAMFS_SHARE=$dir/nothing guest kernel true
+[ $? = 2 ] && [ "$(cat "$dir/out")" = "SHARE=$dir/nothing is not a directory." ]
+result $? "a shared directory that is none"
 guest -m 3 -f "$dir/memory" kernel true
 given "memory-backend-file,id=shared,share=on,mem-path=$dir/memory,size=1G" && given "memory-backend-ram,id=ram,size=2G"
 result $? "memory from a file"
+kvm() { # PATH: taken for /dev/kvm
+	(cd "$repo" && sed "s,/dev/kvm,$1,g" lab/scripts/guest.sh > guest.sh
+	PATH=$dir/bin:$PATH ARGUMENTS=$dir/args KVM=1 sh guest.sh kernel true) > "$dir/out" 2>&1
+}
+kvm "$dir/nothing"
+[ $? = 2 ] && [ "$(wc -l < "$dir/out")" = 1 ]
+result $? "one message where there is no KVM"
+kvm /dev/null
+[ $? = 7 ] && given kvm
+result $? "a guest on KVM"
 
 echo "1..$number"
 echo "$((number - failed)) passed, $failed failed"

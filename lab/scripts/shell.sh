@@ -7,6 +7,7 @@ if [ -z "${DEBUG:-}" ]; then
 	echo "A shell in the guest; \"exit\" ends it. The functions of /tests/dax.sh are there."
 	exec lab/scripts/guest.sh -i $build/plain/bzImage 'ENV=/tests/dax.sh sh'
 fi
+lab/scripts/packages.sh gdb || exit
 cat <<EOF
 A shell in the guest; "exit" ends it. The functions of /tests/dax.sh are there.
   gdb, in another terminal:
