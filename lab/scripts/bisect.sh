@@ -13,7 +13,7 @@ kmake() { make -s -C $tree O="$obj" CC='ccache gcc' HOSTCC='ccache gcc' "$@"; }
 build() { # on|off
 	obj=obj-$1
 	mkdir -p "$tree/$obj"
-	cat lab/config/plain.config lab/config/$BASE.config > "$tree/$obj/fragment"
+	cat lab/config/base.config lab/config/$BASE.config > "$tree/$obj/fragment"
 	[ "$1" = on ] || cat >> "$tree/$obj/fragment" <<END
 # CONFIG_DEV_DAX_FSDEV is not set
 # CONFIG_FUSE_FAMFS_DAX is not set

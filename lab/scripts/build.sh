@@ -17,9 +17,9 @@ trace) total=1300 minutes="5 to 10" disk=1500 ;;
 daxctl) total=1500 minutes="5 to 10" disk=400 ;;
 *) echo "PROFILE is plain, debug, modules, trace or daxctl" >&2; exit 2 ;;
 esac
-config="lab/config/plain.config lab/config/$BASE.config"
+config="lab/config/base.config lab/config/$BASE.config"
 case $profile in
-plain) ;;
+trace) config="$config lab/config/plain.config lab/config/trace.config" ;;
 daxctl) config="$config lab/config/modules.config lab/config/daxctl.config" ;;
 *) config="$config lab/config/$profile.config" ;;
 esac

@@ -139,7 +139,7 @@ base_kernel() {
 	git -C $linux worktree add -q -f ../linux-base base 2> /dev/null || :
 	linux=build/$BASE/linux-base BUILD=$build/daxctl-base
 	mkdir -p $BUILD
-	cat lab/config/plain.config lab/config/$BASE.config lab/config/modules.config \
+	cat lab/config/base.config lab/config/$BASE.config lab/config/modules.config \
 		lab/config/daxctl.config | grep -vE 'FAMFS|FS_DAX_PUD' |
 		lab/scripts/configure.sh $linux $obj - CC='ccache gcc' HOSTCC='ccache gcc'
 	kmake -j"$(nproc)" bzImage modules > $BUILD/kernel.log 2>&1 || {
