@@ -615,7 +615,8 @@ static void famfs_dev_show_failed(struct seq_file *m, struct famfs_dev *dev)
 	u64 pgoff = 0, start = 0;
 	bool failed = false;
 
-	for (calls = 0; pgoff < dev->nr_pages; calls++) {
+	for (calls = 0; pgoff < dev->nr_pages && calls < FAMFS_SHOW_CALLS &&
+			ranges < FAMFS_SHOW_RANGES; calls++) {
 		int id = dax_read_lock();
 		long nr = dax_direct_access(dev->dax_dev, pgoff,
 					    dev->nr_pages - pgoff, DAX_ACCESS,
@@ -624,10 +625,6 @@ static void famfs_dev_show_failed(struct seq_file *m, struct famfs_dev *dev)
 		dax_read_unlock(id);
 		if (nr <= 0 && nr != -EHWPOISON)
 			return;
-		if (calls == FAMFS_SHOW_CALLS || ranges == FAMFS_SHOW_RANGES) {
-			seq_puts(m, " ...");
-			return;
-		}
 		if (nr < 0 && !failed)
 			start = pgoff;
 		if (nr > 0 && failed) {
@@ -637,10 +634,13 @@ static void famfs_dev_show_failed(struct seq_file *m, struct famfs_dev *dev)
 		}
 		failed = nr < 0;
 		pgoff += failed ? 1 : nr;
+		cond_resched();
 	}
 	if (failed)
 		seq_printf(m, " %#llx-%#llx", start << PAGE_SHIFT,
 			   (pgoff << PAGE_SHIFT) - 1);
+	if (pgoff < dev->nr_pages)
+		seq_puts(m, " ...");
 }
 
 static void famfs_dev_show(struct seq_file *m, struct famfs_dev *dev)

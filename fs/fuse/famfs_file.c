@@ -36,6 +36,7 @@
 #include "famfs_map.h"
 
 #include <linux/dax.h>
+#include <linux/fiemap.h>
 #include <linux/filelock.h>
 #include <linux/fs.h>
 #include <linux/iomap.h>
@@ -485,15 +486,17 @@ static const struct address_space_operations famfs_aops = {
 int famfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 		 u64 start, u64 len)
 {
-	int err = 0;
 	u64 size;
+	int err;
 
 	if (!fuse_is_famfs(inode))
 		return -EOPNOTSUPP;
 	inode_lock_shared(inode);
 	size = i_size_read(inode);
 	/* nothing lies beyond the end */
-	if (start < size)
+	if (start >= size)
+		err = fiemap_prep(inode, info, start, &len, 0);
+	else
 		err = iomap_fiemap(inode, info, start, min(len, size - start),
 				   &famfs_iomap_ops);
 	inode_unlock_shared(inode);

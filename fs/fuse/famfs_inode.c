@@ -52,8 +52,9 @@ static bool famfs_inode_has_map(struct inode *inode)
  */
 void famfs_inode_set_stale(struct inode *inode)
 {
-	set_bit(FUSE_I_FAMFS_STALE, &get_fuse_inode(inode)->state);
+	/* who sees the bit may take the pages away, so this comes first */
 	mapping_set_dax_revoked(inode->i_mapping);
+	set_bit(FUSE_I_FAMFS_STALE, &get_fuse_inode(inode)->state);
 	trace_famfs_map_stale(inode);
 }
 
@@ -156,6 +157,8 @@ static int famfs_attach_locked(struct inode *inode, struct famfs_map *map,
 	struct fuse_inode *fi = get_fuse_inode(inode);
 	int err;
 
+	/* the map that goes, if there is one, is stale */
+	mapping_set_dax_revoked(inode->i_mapping);
 	err = famfs_detach_locked(inode);
 	if (err)
 		return err;
