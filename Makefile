@@ -27,6 +27,7 @@ help:
 	@echo 'make fuzz SECONDS=n         fuzz the map parser in user space'
 	@echo 'make soak SECONDS=n         everything at once, for n seconds, in the debug kernel'
 	@echo 'make modules                build the drivers and fuse as modules, load them in all orders'
+	@echo 'make libfuse                the server in tools/famfs with the libfuse of Debian sid'
 	@echo 'make daxctl [ALL=1]         daxctl, ndctl and cxl of Debian sid on the devices; ndctl unit tests'
 	@echo 'make bench                  instructions per operation, beside other file systems'
 	@echo 'make lookup                 cost of a look-up in a map, beside a red-black tree'
@@ -78,6 +79,10 @@ fuzz:
 modules:
 	@lab/scripts/build.sh modules
 	@lab/scripts/modules.sh
+
+libfuse:
+	@lab/scripts/build.sh plain
+	@lab/scripts/libfuse.sh
 
 daxctl:
 	@lab/scripts/build.sh daxctl
@@ -138,5 +143,5 @@ refresh:
 clean:
 	@find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help run test shell demo-shared soak kernel fuzz modules daxctl bench lookup gate check builds selftest release \
+.PHONY: help run test shell demo-shared soak kernel fuzz modules libfuse daxctl bench lookup gate check builds selftest release \
 	bisect topics series apply refresh clean
