@@ -16,7 +16,7 @@ modprobe -a nfit nd_pmem nd_e820 nd_btt dax_pmem device_dax kmem
 number=0 status=0
 for name; do
 	number=$((number + 1))
-	timeout 900 "/ndctl/$name" > /tmp/log 2>&1
+	timeout 1800 "/ndctl/$name" > /tmp/log 2>&1
 	case $? in
 	0) echo "ok $number $name" ;;
 	77)

@@ -70,7 +70,7 @@ modes() { # KIND ARGUMENT... of guest.sh
 	pack
 	kind=$1
 	shift
-	guest $kind -t 900 "$@" $BUILD/bzImage "sh /tests/daxctl.sh $kind"
+	guest $kind -t 1800 "$@" $BUILD/bzImage "sh /tests/daxctl.sh $kind"
 }
 cxl() {
 	lab/scripts/unpack.sh sid qemu qemu-system-x86 || {
@@ -128,7 +128,7 @@ ndctl() {
 		return 1
 	}
 	ndctl_image
-	guest ndctl -t 3600 -m 10 -a 'memmap=4G%8G-0xefffffff+12' \
+	guest ndctl -t 7200 -m 10 -a 'memmap=4G%8G-0xefffffff+12' \
 		-q '-M nvdimm=on -m 10G,slots=2,maxmem=32G
 		-object memory-backend-ram,id=nv,size=6G
 		-device nvdimm,memdev=nv,label-size=256K' \
