@@ -11,7 +11,9 @@ cd /tmp/work || exit 1 # which has O_DIRECT, unlike the initramfs
 # The tests look for a trace in the log of a system that has systemd.
 printf '#!/bin/sh\nexec dmesg\n' > /usr/bin/journalctl
 chmod +x /usr/bin/journalctl
-modprobe -a nfit nd_pmem nd_e820 nd_btt dax_pmem device_dax kmem
+# Nothing loads modules for devices here, and tests unload them.
+modules() { modprobe -a nfit nd_pmem nd_e820 nd_btt dax_pmem device_dax kmem; }
+modules
 # The NVDIMM of QEMU has no labels yet; one namespace is for daxctl-devices.sh.
 {
 	ndctl disable-region -b ACPI.NFIT all
@@ -23,6 +25,7 @@ modprobe -a nfit nd_pmem nd_e820 nd_btt dax_pmem device_dax kmem
 number=0 status=0
 for name; do
 	number=$((number + 1))
+	modules
 	timeout 1800 "/ndctl/$name" > /tmp/out 2> /tmp/err
 	case $? in
 	0) echo "ok $number $name" ;;

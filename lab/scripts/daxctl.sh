@@ -89,7 +89,8 @@ cxl() {
 
 # The source of the tests, of the newest version that there is
 ndctl_source() {
-	lab/scripts/unpack.sh -s sid ndctl-source ndctl ||
+	[ -e build/debian/ndctl-source/.complete ] ||
+		lab/scripts/unpack.sh -s sid ndctl-source ndctl ||
 		lab/scripts/unpack.sh -s trixie ndctl-source ndctl
 }
 build_ndctl() {
