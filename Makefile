@@ -113,6 +113,7 @@ selftest:
 
 release:
 	@lab/scripts/builds.sh release
+	@$(MAKE) daxctl ALL=1
 	@$(MAKE) topics
 	@$(MAKE) bisect
 	@$(MAKE) fuzz SECONDS=1800
