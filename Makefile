@@ -28,7 +28,7 @@ help:
 	@echo 'make soak SECONDS=n         everything at once, for n seconds, in the debug kernel'
 	@echo 'make modules                build the drivers and fuse as modules, load them in all orders'
 	@echo 'make libfuse                the server in tools/famfs with the libfuse of Debian sid'
-	@echo 'make daxctl [ALL=1]         daxctl, ndctl and cxl of Debian sid on the devices; ndctl unit tests'
+	@echo 'make daxctl [ALL=1]         daxctl, ndctl and cxl of Debian sid on the devices'
 	@echo 'make bench                  instructions per operation, beside other file systems'
 	@echo 'make lookup                 cost of a look-up in a map, beside a red-black tree'
 	@echo 'make gate                   fails if that is more than 3 % above lab/bench/BASE.csv'

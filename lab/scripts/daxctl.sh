@@ -1,8 +1,9 @@
 #!/bin/sh
-# "make daxctl": the daxctl, ndctl and cxl of Debian sid in guests, and the unit tests of
-# ndctl for dax with the test modules of tools/testing/nvdimm.
+# "make daxctl": the daxctl, ndctl and cxl of Debian sid in guests.
 #
-#   daxctl.sh [-b] [hmem|pmem|cxl|ndctl]...	by default all of them
+#   daxctl.sh [-b] [hmem|pmem|cxl|ndctl]...	by default all but ndctl
+#
+# ndctl is the unit tests of ndctl for dax, with the test modules of tools/testing/nvdimm.
 #
 # With -b on the kernel without the series, which is built first.
 # What needs packages that cannot be had is skipped, by name. With ALL=1 that is a
@@ -157,7 +158,7 @@ lab/scripts/packages.sh kmod
 [ "${1:-}" != -b ] || { shift; base_kernel; }
 mkdir -p $BUILD
 rm -f $BUILD/*.ktap
-for what in ${*:-hmem pmem cxl ndctl}; do
+for what in ${*:-hmem pmem cxl}; do
 	case $what in
 	hmem) modes hmem ;;
 	pmem) modes pmem -m 6 -a 'memmap=2G%6G-0xefffffff+12' ;;
