@@ -10,22 +10,9 @@
 #include <linux/mm.h>
 #include <linux/tracepoint.h>
 
-#define FAMFS_MAP_KINDS					\
-	EM(FAMFS_MAP_EVEN,		"even")		\
-	EM(FAMFS_MAP_UNEVEN,		"uneven")	\
-	EMe(FAMFS_MAP_INTERLEAVED,	"interleaved")
-
-#undef EM
-#undef EMe
-#define EM(a, b)	TRACE_DEFINE_ENUM(a);
-#define EMe(a, b)	TRACE_DEFINE_ENUM(a);
-
-FAMFS_MAP_KINDS
-
-#undef EM
-#undef EMe
-#define EM(a, b)	{ a, b },
-#define EMe(a, b)	{ a, b }
+TRACE_DEFINE_ENUM(FAMFS_MAP_EVEN);
+TRACE_DEFINE_ENUM(FAMFS_MAP_UNEVEN);
+TRACE_DEFINE_ENUM(FAMFS_MAP_INTERLEAVED);
 
 TRACE_EVENT(famfs_map_attach,
 	TP_PROTO(const struct inode *inode, const struct famfs_map *map),
@@ -51,7 +38,10 @@ TRACE_EVENT(famfs_map_attach,
 	TP_printk("dev %u:%u nodeid %llu size %llu %s extents %u strips %u devices %u",
 		  MAJOR(__entry->dev), MINOR(__entry->dev), __entry->nodeid,
 		  __entry->size,
-		  __print_symbolic(__entry->kind, FAMFS_MAP_KINDS),
+		  __print_symbolic(__entry->kind,
+				   { FAMFS_MAP_EVEN, "even" },
+				   { FAMFS_MAP_UNEVEN, "uneven" },
+				   { FAMFS_MAP_INTERLEAVED, "interleaved" }),
 		  __entry->nextents, __entry->nstrips, __entry->ndevs)
 );
 
