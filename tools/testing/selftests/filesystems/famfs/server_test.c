@@ -177,7 +177,7 @@ TEST(builders_refuse_misuse)
 
 /* --- Random maps: the kernel says the same --- */
 
-#define RANDOM_MAPS 500
+#define RANDOM_MAPS 200
 
 static uint64_t below(uint64_t n)
 {
