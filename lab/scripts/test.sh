@@ -10,9 +10,8 @@
 set -u
 . lab/scripts/base.sh
 
-# Tests that have nothing to test in the guest, one on a line. With tracing, the debug
-# kernel reports a bug of its own at boot, which also turns lockdep off.
-expected_skips='look.events'
+# Tests that have nothing to test in the guest, one on a line.
+expected_skips=
 # About half of the time; the other guest has what is not listed.
 first='alloc_test device_test giant_test size_test'
 soak=
