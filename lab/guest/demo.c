@@ -20,18 +20,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fnv.h"
 #include "server.h"
 
 #define MAX_FILES 16
-
-static uint64_t fnv(uint64_t h, const void *data, size_t len)
-{
-	const uint8_t *p = data;
-
-	while (len--)
-		h = (h ^ *p++) * 0x100000001b3;
-	return h;
-}
 
 static long page_faults(void)
 {
@@ -51,7 +43,7 @@ static uint64_t write_mapping(int fd, size_t size, unsigned int seed)
 		err(1, "mmap");
 	for (i = 0; i < size / sizeof(*p); i++)
 		p[i] = (i + 1) * 0x9e3779b97f4a7c15 ^ seed;
-	h = fnv(0xcbf29ce484222325, p, size);
+	h = fnv(FNV_START, p, size);
 	munmap(p, size);
 	return h;
 }
@@ -59,7 +51,7 @@ static uint64_t write_mapping(int fd, size_t size, unsigned int seed)
 static uint64_t read_back(int fd, size_t size, void *buf, size_t chunk,
 			  uint64_t *reads)
 {
-	uint64_t h = 0xcbf29ce484222325;
+	uint64_t h = FNV_START;
 	size_t off = 0;
 
 	while (off < size) {

@@ -40,8 +40,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fnv.h"
+
 #define LINE 64
-#define FNV_START 0xcbf29ce484222325
 
 struct record {
 	uint64_t number;
@@ -56,16 +57,6 @@ struct mapping {
 	size_t len;
 	int fd;
 };
-
-static uint64_t fnv(const void *data, size_t len)
-{
-	uint64_t h = FNV_START;
-	const uint8_t *p = data;
-
-	while (len--)
-		h = (h ^ *p++) * 0x100000001b3;
-	return h;
-}
 
 static double now(void)
 {
@@ -135,7 +126,7 @@ static const struct record *get(const struct mapping *m, uint64_t n,
 		usleep(1000);
 	}
 	invalidate(r, offsetof(struct record, flag));
-	if (r->number != n || r->sum != fnv(r->text, sizeof(r->text)))
+	if (r->number != n || r->sum != fnv(FNV_START, r->text, sizeof(r->text)))
 		errx(3, "record %" PRIu64 " has a flag, but is not complete", n);
 	return r;
 }
@@ -158,7 +149,7 @@ static void append(const struct mapping *m, uint64_t n, const char *text)
 	r->number = n;
 	memset(r->text, 0, sizeof(r->text));
 	snprintf(r->text, sizeof(r->text), "%s", text);
-	r->sum = fnv(r->text, sizeof(r->text));
+	r->sum = fnv(FNV_START, r->text, sizeof(r->text));
 	write_back(r, offsetof(struct record, flag));
 	__atomic_store_n(&r->flag, n + 1, __ATOMIC_RELEASE);
 	write_back(&r->flag, sizeof(r->flag));
@@ -198,7 +189,7 @@ static void fill(const struct mapping *m, uint64_t seed)
 	for (i = 0; i < m->len; i++)
 		p[i] = (i + seed) * 0x9e3779b97f4a7c15 >> 56;
 	write_back(m->p, m->len);
-	printf("%016" PRIx64 "\n", fnv(m->p, m->len));
+	printf("%016" PRIx64 "\n", fnv(FNV_START, m->p, m->len));
 }
 
 static sigjmp_buf fault;
@@ -253,7 +244,7 @@ int main(int argc, char **argv)
 	} else if (argc == 3 && !strcmp(verb, "sum")) {
 		m = map(argv[2], false);
 		invalidate(m.p, m.len);
-		printf("%016" PRIx64 "\n", fnv(m.p, m.len));
+		printf("%016" PRIx64 "\n", fnv(FNV_START, m.p, m.len));
 	} else if (argc == 4 && !strcmp(verb, "append")) {
 		m = map(argv[2], true);
 		append(&m, end_of(&m), argv[3]);

@@ -13,7 +13,7 @@ make -s -C $tests OUTPUT="$PWD/$build/selftests" LDFLAGS='-static -pthread' \
 cp $tests/setup.sh $build/selftests/
 lab/soak/build.sh
 for p in demo shared; do
-	[ $build/selftests/$p -nt lab/guest/$p.c ] ||
+	[ $build/selftests/$p -nt lab/guest/$p.c ] && [ $build/selftests/$p -nt lab/guest/fnv.h ] ||
 		gcc -static -O2 -Wall -I $tests -o $build/selftests/$p lab/guest/$p.c
 done
 lab/scripts/initramfs.sh
