@@ -22,13 +22,16 @@
  *
  * Unlike drivers/dax/device.c which pre-initializes compound folios based
  * on device alignment (via vmemmap_shift), this driver leaves folios
- * uninitialized similar to pmem. This allows fs-dax filesystems like famfs
- * to work without needing special handling for pre-initialized folios.
+ * uninitialized similar to pmem, unless folio_size says otherwise. This allows
+ * fs-dax filesystems to work without special handling for pre-initialized
+ * folios.
  *
  * Key differences from device.c:
  * - pgmap type is MEMORY_DEVICE_FS_DAX (not MEMORY_DEVICE_GENERIC)
- * - vmemmap_shift is NOT set (folios remain order-0)
- * - fs-dax can dynamically create compound folios as needed
+ * - vmemmap_shift is NOT set by default (folios remain order-0), and fs-dax
+ *   dynamically creates compound folios as needed
+ * - if vmemmap_shift is set, from folio_size in sysfs, fs-dax uses these folios
+ *   as they are, and the file system knows by fs_dax_folio_order()
  * - No mmap support - a file system that holds the device, by fs_dax_get(),
  *   maps the pages through fs-dax/iomap. While none does, the character device
  *   can be read and written, by mkfs for example.
@@ -231,16 +234,16 @@ static const struct dev_pagemap_ops fsdev_pagemap_ops = {
 };
 
 /* Most pages have never been part of a file: leave their struct pages alone. */
-static bool fsdev_folio_clean(struct folio *folio)
+static bool fsdev_folio_clean(struct dev_dax *dev_dax, struct folio *folio)
 {
-	return !folio_test_large(folio) && !folio_ref_count(folio) &&
-	       !folio->mapping && !folio->share;
+	return folio_order(folio) == dev_dax->folio_order &&
+	       !folio_ref_count(folio) && !folio->mapping && !folio->share;
 }
 
 static void fsdev_drain_folio(struct dev_dax *dev_dax, struct folio *folio,
 			      bool *told)
 {
-	if (fsdev_folio_clean(folio))
+	if (fsdev_folio_clean(dev_dax, folio))
 		return;
 	if (folio_ref_count(folio) && !*told) {
 		dev_info(&dev_dax->dev, "waiting for pages that are in use\n");
@@ -253,8 +256,8 @@ static void fsdev_drain_folio(struct dev_dax *dev_dax, struct folio *folio,
 /*
  * The holder has unmapped its pages and waited for DMA by the time kill_dax()
  * returns. Make sure before the pages are freed: memory is never pulled from
- * under DMA, whatever the file system did. And leave clean order-0 folios, as
- * they were.
+ * under DMA, whatever the file system did. And leave clean folios, as they
+ * were.
  */
 static void fsdev_clear_folio_state(void *data)
 {
@@ -448,7 +451,6 @@ static struct dev_pagemap *fsdev_acquire_pgmap(struct dev_dax *dev_dax)
 		if (!pgmap)
 			return ERR_PTR(-ENOMEM);
 
-		pgmap->vmemmap_shift = 0;
 		return pgmap;
 	}
 
@@ -467,6 +469,28 @@ static struct dev_pagemap *fsdev_acquire_pgmap(struct dev_dax *dev_dax)
 		pgmap->ranges[i] = dev_dax->ranges[i].range;
 
 	return pgmap;
+}
+
+static bool fsdev_range_aligned(const struct range *range, u64 size)
+{
+	return IS_ALIGNED(range->start | range_len(range), size);
+}
+
+/* Folios are made from the start of each range. */
+static int fsdev_check_folios(struct dev_dax *dev_dax, struct dev_pagemap *pgmap)
+{
+	u64 size = PAGE_SIZE << dev_dax->folio_order;
+	bool aligned = true;
+
+	for (int i = 0; i < dev_dax->nr_range; i++)
+		aligned &= fsdev_range_aligned(&dev_dax->ranges[i].range, size);
+	/* that of a static device may begin before its data */
+	for (int i = 0; i < pgmap->nr_range && !pgmap_altmap(pgmap); i++)
+		aligned &= fsdev_range_aligned(&pgmap->ranges[i], size);
+	if (aligned)
+		return 0;
+	dev_warn(&dev_dax->dev, "not made of folios of %llu bytes\n", size);
+	return -EINVAL;
 }
 
 static struct fsdev *fsdev_alloc(struct dev_dax *dev_dax)
@@ -517,11 +541,15 @@ static int fsdev_dax_probe(struct dev_dax *dev_dax)
 	}
 
 	/*
-	 * Use MEMORY_DEVICE_FS_DAX without setting vmemmap_shift, leaving
-	 * folios at order-0. Unlike device.c (MEMORY_DEVICE_GENERIC), this
-	 * lets fs-dax dynamically build compound folios as needed, similar
+	 * Use MEMORY_DEVICE_FS_DAX, by default without setting vmemmap_shift,
+	 * leaving folios at order-0. Unlike device.c (MEMORY_DEVICE_GENERIC),
+	 * this lets fs-dax dynamically build compound folios as needed, similar
 	 * to pmem behavior.
 	 */
+	rc = fsdev_check_folios(dev_dax, pgmap);
+	if (rc)
+		return rc;
+	pgmap->vmemmap_shift = dev_dax->folio_order;
 	pgmap->type = MEMORY_DEVICE_FS_DAX;
 	pgmap->ops = &fsdev_pagemap_ops;
 	pgmap->owner = dev_dax;

@@ -48,6 +48,8 @@ struct seq_file;
  * @dax_dev: the device, held exclusively by fs_dax_get() with this as holder
  * @conn: the connection that holds it
  * @nr_pages: size of the device in pages
+ * @folio_order: what fs_dax_folio_order() returned
+ * @misaligned: the log has a line about a map that does not fit @folio_order
  * @index: the index that the server knows it by
  * @gone: the device is being or has been removed, and takes no more files.
  *	Under @conn->lock
@@ -62,6 +64,8 @@ struct famfs_dev {
 	struct dax_device *dax_dev;
 	struct famfs_conn *conn;
 	u64 nr_pages;
+	u8 folio_order;
+	bool misaligned;
 	u32 index;
 	bool gone;
 	struct rb_root_cached claims;

@@ -109,6 +109,7 @@ static int famfs_dev_add_locked(struct famfs_conn *conn, u32 index,
 	if (err)
 		return err;
 	dev->nr_pages = fs_dax_size(dax_dev) >> PAGE_SHIFT;
+	dev->folio_order = fs_dax_folio_order(dax_dev);
 	err = famfs_dev_publish(dev);
 	if (err) {
 		fs_put_dax(dax_dev, dev);
@@ -387,6 +388,30 @@ static int famfs_dev_ask(struct fuse_mount *fm, u32 index)
 	return ret;
 }
 
+/*
+ * Where the driver has made the folios, a file consists of whole ones, all of one
+ * size. Return: 0 or -EINVAL.
+ */
+static int famfs_map_check_folios(struct famfs_map *map)
+{
+	struct famfs_claim *claim = famfs_map_claims(map);
+	struct famfs_dev *dev = claim->dev;
+	bool aligned = true;
+
+	map->folio_order = dev->folio_order;
+	famfs_map_for_each_claim(map, claim) {
+		aligned &= claim->dev->folio_order == map->folio_order;
+		if (claim->dev->folio_order)
+			dev = claim->dev;
+	}
+	if (aligned && (!map->folio_order ||
+			famfs_map_aligned(map, PAGE_SIZE << map->folio_order)))
+		return 0;
+	if (!xchg(&dev->misaligned, true))
+		famfs_dev_info(dev, "refuses files that are not made of its folios");
+	return -EINVAL;
+}
+
 /**
  * famfs_map_get_devs() - replace the device indices of a map with the devices
  * @fm: the mount
@@ -396,8 +421,8 @@ static int famfs_dev_ask(struct fuse_mount *fm, u32 index)
  *
  * Context: process context, may sleep, holds no lock of an inode on this
  * connection other than that of the directory in which a file is created.
- * Return: 0, -EINVAL if an extent ends beyond its device or the reply about a
- * device is malformed, -EIO if that reply is longer than the format allows,
+ * Return: 0, -EINVAL if an extent ends beyond its device or is not made of the
+ * folios of its device, or the reply about a device is malformed, -EIO if that reply is longer than the format allows,
  * -EPERM if the server lacks CAP_SYS_RAWIO, -EOPNOTSUPP if it does not know the
  * request or the device is not in famfs mode, -ENODEV if the name is not that
  * of a dax device, or the device has no driver or is gone, -EACCES if the
@@ -429,5 +454,5 @@ int famfs_map_get_devs(struct fuse_mount *fm, struct famfs_map *map)
 		claim->dev = dev;
 		RB_CLEAR_NODE(&claim->node.rb);
 	}
-	return 0;
+	return famfs_map_check_folios(map);
 }

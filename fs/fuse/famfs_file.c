@@ -202,6 +202,25 @@ static ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	return ret;
 }
 
+/*
+ * Where the driver has made the folios of the memory, a fault of another size is
+ * one of a page, in the folio that is there.
+ */
+static vm_fault_t famfs_folio_fault(struct vm_fault *vmf, unsigned int order)
+{
+	struct inode *inode = file_inode(vmf->vma->vm_file);
+	const struct famfs_map *map = get_fuse_inode(inode)->famfs_map;
+	vm_fault_t ret = 0;
+
+	if (map && map->folio_order && map->folio_order != order) {
+		if (order)
+			return VM_FAULT_FALLBACK;
+		ret = dax_iomap_prepare(vmf, map->folio_order,
+					&famfs_iomap_ops);
+	}
+	return ret ?: dax_iomap_fault(vmf, order, NULL, NULL, &famfs_iomap_ops);
+}
+
 /* The first access to a part of the file by anybody: the map is needed. */
 static vm_fault_t famfs_map_fault(struct vm_fault *vmf, unsigned int order)
 {
@@ -213,7 +232,7 @@ static vm_fault_t famfs_map_fault(struct vm_fault *vmf, unsigned int order)
 	if (write)
 		sb_start_pagefault(inode->i_sb);
 	filemap_invalidate_lock_shared(inode->i_mapping);
-	ret = dax_iomap_fault(vmf, order, NULL, NULL, &famfs_iomap_ops);
+	ret = famfs_folio_fault(vmf, order);
 	filemap_invalidate_unlock_shared(inode->i_mapping);
 	if (write)
 		sb_end_pagefault(inode->i_sb);

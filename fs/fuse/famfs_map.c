@@ -596,6 +596,36 @@ void famfs_map_free(struct famfs_map *map)
 }
 EXPORT_SYMBOL_IF_KUNIT(famfs_map_free);
 
+/**
+ * famfs_map_aligned() - does a map consist of units of one size?
+ * @map: the map
+ * @size: a power of two, at least the page size, in bytes
+ *
+ * Context: any. The time is linear in the number of strips.
+ * Return: true if every extent starts and ends at a multiple of @size in the
+ * file, every strip starts at one on its device, and every chunk is one.
+ */
+bool famfs_map_aligned(const struct famfs_map *map, u64 size)
+{
+	u64 bits = map->end;
+	u32 i;
+
+	for (i = 0; i < map->nstrips; i++)
+		bits |= map->strips[i] & PAGE_MASK;
+	if (map->kind == FAMFS_MAP_EVEN) {
+		if (map->nextents > 1)
+			bits |= BIT_ULL(map->shift);
+		return IS_ALIGNED(bits, size);
+	}
+	for (i = 0; i < map->nextents; i++) {
+		bits |= map->pos[i];
+		if (map->kind == FAMFS_MAP_INTERLEAVED)
+			bits |= famfs_map_segs(map)[i].chunk;
+	}
+	return IS_ALIGNED(bits, size);
+}
+EXPORT_SYMBOL_IF_KUNIT(famfs_map_aligned);
+
 static u32 famfs_find_extent(const struct famfs_map *map, u64 off)
 {
 	const u32 *guide;

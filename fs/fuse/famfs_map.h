@@ -71,6 +71,8 @@ struct famfs_claim {
  * @nstrips: number of strips, at least 1; a simple extent is one strip
  * @nclaims: number of claims, at least 1
  * @kind: enum famfs_map_kind
+ * @folio_order: order of the folios of its devices, 0 if fs/dax.c makes them;
+ *	set by the owner of the map
  * @shift: log2 of the length of the extents of an even map, otherwise of the
  *	number of bytes of the file that one guide is for
  * @dying: the file is being evicted. For famfs_conn.c, under its lock
@@ -89,7 +91,8 @@ struct famfs_map {
 	u32 nextents;
 	u32 nstrips;
 	u8 nclaims;
-	u8 kind;
+	u8 kind : 2;
+	u8 folio_order : 6;
 	u8 shift;
 	bool dying;
 	u64 strips[] __counted_by(nstrips);
@@ -124,6 +127,7 @@ u32 famfs_map_announced(const void *buf, size_t len);
 struct famfs_map *famfs_map_parse(const void *buf, size_t len,
 				  unsigned int nr_devs);
 void famfs_map_free(struct famfs_map *map);
+bool famfs_map_aligned(const struct famfs_map *map, u64 size);
 bool famfs_map_resolve(const struct famfs_map *map, u64 off,
 		       struct famfs_range *range);
 bool famfs_claim_overlaps(const struct famfs_claim *a,

@@ -671,6 +671,74 @@ static void fill_interleave(const struct long_case *c,
 	}
 }
 
+/**
+ * struct aligned_case - a map, and whether it consists of units of 16 pages
+ * @name: what is special
+ * @h: header
+ * @nitems: number of items
+ * @items: the items; offsets and lengths are in pages
+ * @aligned: the result
+ */
+struct aligned_case {
+	const char *name;
+	struct fuse_famfs_fmap_header h;
+	u32 nitems;
+	struct famfs_case_item items[4];
+	bool aligned;
+};
+
+#define UNIT 16
+static const struct aligned_case aligned_cases[] = {
+	{ "one extent", H(SIMPLE, 1, 1), 1, { { 0, 0, 32, 32 } }, true },
+	{ "two", H(SIMPLE, 2, 1), 2,
+	  { { 0, 0, 32, 16 }, { 0, 0, 0, 16 } }, true },
+	{ "uneven", H(SIMPLE, 3, 1), 3,
+	  { { 0, 0, 64, 16 }, { 1, 0, 0, 32 }, { 0, 0, 16, 16 } }, true },
+	{ "interleaved", H(INTER, 1, 1), 3,
+	  { { 2, 16, 64 }, { 0, 0, 16, 32 }, { 1, 0, 0, 32 } }, true },
+	{ "place", H(SIMPLE, 1, 1), 1, { { 0, 0, 8, 32 } } },
+	{ "end", H(SIMPLE, 1, 1), 1, { { 0, 0, 32, 33 } } },
+	{ "length of even extents", H(SIMPLE, 2, 1), 2,
+	  { { 0, 0, 32, 8 }, { 0, 0, 0, 8 } } },
+	{ "place of the second extent", H(SIMPLE, 2, 1), 2,
+	  { { 0, 0, 32, 16 }, { 0, 0, 1, 16 } } },
+	{ "length of the first extent", H(SIMPLE, 3, 1), 3,
+	  { { 0, 0, 64, 8 }, { 1, 0, 0, 32 }, { 0, 0, 16, 24 } } },
+	{ "chunk", H(INTER, 1, 1), 3,
+	  { { 2, 8, 64 }, { 0, 0, 16, 32 }, { 1, 0, 0, 32 } } },
+	{ "strip", H(INTER, 1, 1), 3,
+	  { { 2, 16, 64 }, { 0, 0, 16, 32 }, { 1, 0, 24, 32 } } },
+	{ "bytes of an interleaved extent", H(INTER, 1, 1), 3,
+	  { { 2, 16, 60 }, { 0, 0, 16, 32 }, { 1, 0, 0, 32 } } },
+};
+
+static void aligned_desc(const struct aligned_case *c, char *desc)
+{
+	strscpy(desc, c->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(aligned, aligned_cases, aligned_desc);
+
+static void famfs_map_aligned_test(struct kunit *test)
+{
+	const struct aligned_case *c = test->param_value;
+	struct famfs_case_item items[4];
+	struct famfs_map *map;
+	u32 i;
+
+	memcpy(items, c->items, sizeof(items));
+	for (i = 0; i < c->nitems; i++) {
+		if (!i && c->h.ext_type == FUSE_FAMFS_EXT_INTERLEAVE)
+			items[i].b *= PAGE_SIZE;
+		items[i].c *= PAGE_SIZE;
+		items[i].d *= PAGE_SIZE;
+	}
+	map = parse_items(test, &c->h, c->nitems, items);
+	KUNIT_EXPECT_EQ(test, c->aligned,
+			famfs_map_aligned(map, UNIT * PAGE_SIZE));
+	KUNIT_EXPECT_TRUE(test, famfs_map_aligned(map, PAGE_SIZE));
+}
+
 /* Is range number @i of the file where it has to be? */
 static bool long_range_right(const struct long_case *c,
 			     const struct famfs_case_item *items, u32 i,
@@ -841,6 +909,7 @@ static struct kunit_case famfs_map_test_cases[] = {
 	KUNIT_CASE_PARAM(famfs_claim_overlaps_test, overlap_gen_params),
 	KUNIT_CASE_PARAM_ATTR(famfs_map_long_test, long_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
+	KUNIT_CASE_PARAM(famfs_map_aligned_test, aligned_gen_params),
 	KUNIT_CASE(famfs_map_last_rows_test),
 	KUNIT_CASE(famfs_map_too_long_test),
 	KUNIT_CASE(famfs_map_small_test),
