@@ -13,6 +13,8 @@
  *   bench first NAME FILE...   open of files that were never opened
  *   bench stat DIR...          look up every file in the directories
  *   bench touch DIR...         open and close them, too
+ *   bench bind NAME DEV DRIVER unbind a device and bind it again
+ *   bench unmount NAME DIR     unmount after mmap of the only file there
  *   bench threads FILE [FILE]  two threads that fault on one file, or on two
  *
  * The files are 64 MiB or longer; all accesses are spread over the whole file.
@@ -29,6 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -413,6 +416,53 @@ static void touch_dir(const char *path, bool open_them)
 	closedir(d);
 }
 
+/* Bytes of struct pages that have been allocated. */
+static uint64_t memmap_bytes(void)
+{
+	FILE *f = fopen("/proc/vmstat", "r");
+	unsigned long long n;
+	char key[64];
+
+	while (f && fscanf(f, "%63s %llu", key, &n) == 2)
+		if (!strcmp(key, "nr_memmap_pages")) {
+			fclose(f);
+			return n * PAGE;
+		}
+	errx(1, "/proc/vmstat: nr_memmap_pages?");
+}
+
+static uint64_t timed_write(const char *path, const char *text)
+{
+	uint64_t t = now();
+
+	if (write_text(path, text))
+		errx(1, "%s", path);
+	return now() - t;
+}
+
+static void rows_bind(const char *dev, const char *driver)
+{
+	const char *path = strf("/sys/bus/dax/drivers/%s/unbind", driver);
+	uint64_t size = dax_size(dev), before;
+
+	row("unbind per GiB", timed_write(path, dev) * GB, size);
+	before = memmap_bytes();
+	path = strf("/sys/bus/dax/drivers/%s/bind", driver);
+	row("bind per GiB", timed_write(path, dev) * GB, size);
+	/* what is bytes of MiB is MiB of TiB */
+	row("struct pages in MiB per TiB", memmap_bytes() - before, size / MB);
+}
+
+/* The rows of mmap have run before, and nothing else. */
+static void rows_unmount(const char *dir)
+{
+	uint64_t t = now();
+
+	if (umount(dir))
+		err(1, "%s", dir);
+	row("unmount per 2 MiB entry", now() - t, NR_PMD);
+}
+
 static pthread_barrier_t barrier;
 
 struct faulter {
@@ -499,6 +549,10 @@ int main(int argc, char **argv)
 		rows_open(argv[3], "open + close");
 	else if (!strcmp(what, "upcall"))
 		rows_open(argv[3], "open + close with upcalls");
+	else if (!strcmp(what, "bind"))
+		rows_bind(argv[3], argv[4]);
+	else if (!strcmp(what, "unmount"))
+		rows_unmount(argv[3]);
 	else if (!strcmp(what, "first"))
 		rows_first(argc - 3, argv + 3);
 	else if (!strcmp(what, "threads"))

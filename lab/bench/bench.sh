@@ -79,6 +79,25 @@ each() { # WHAT NAME:PATH...
 	done
 }
 
+mount_made() { # DEVICE BYTES SIZE: a file of SIZE on folios of BYTES, as /mnt/made/one
+	dax_set_folio $1 $2 && dax_set_mode $1 famfs || return 1
+	printf 'dev 0 /dev/%s\nfile one 644 %s simple 0:0:%s\n' $1 $3 $3 > /tmp/layout.made
+	start /tmp/layout.made /mnt/made /tmp/stats.made
+	: < /mnt/made/one
+}
+made() { # NAME BYTES: what depends on who makes the folios
+	if [ $2 -le $((2 * M)) ]; then
+		mount_made $raw $2 256M || return 1
+		bench mmap $1 /mnt/made/one > /tmp/mmap || return 1
+		[ $1 = famfs ] || cat /tmp/mmap
+		[ $1 = famfs ] || bench small $1 /mnt/made/one
+		bench unmount $1 /mnt/made || return 1
+	fi
+	mount_made $giant $2 1G || return 1
+	[ $1 = famfs ] || bench giant $1 /mnt/made/one
+	umount /mnt/made && bench bind $1 $giant fsdev_dax
+}
+
 peers="ext4:/mnt/ext4/one tmpfs:/mnt/tmpfs/one tmpfs-huge:/mnt/huge/one"
 famfs="famfs:/mnt/famfs/one"
 if [ $kind = wall ]; then
@@ -110,6 +129,8 @@ each giant devdax:/dev/$giant famfs:/mnt/famfs/giant famfs-big:/mnt/famfs/big
 each open $peers famfs:/mnt/noopen/one
 each upcall famfs:/mnt/famfs/one
 bench first famfs /mnt/famfs/f*
+bench bind devdax $giant device_dax && made famfs 4096 && made famfs-2m $((2 * M)) &&
+	made famfs-1g $((1024 * M)) || exit 1
 [ $files != 0 ] || exit 0
 
 again() { # FILES: the same again, with so many files in the caches

@@ -40,6 +40,10 @@ dax_set_mode() { # DEVICE MODE
 	[ "$(dax_mode "$1")" = "$2" ]
 }
 
+dax_set_folio() { # DEVICE BYTES: of each folio, when it gets into famfs mode
+	dax_disable "$1" && echo "$2" > $DAX/devices/$1/folio_size
+}
+
 dax_region() { # DEVICE -> sysfs directory of its region
 	readlink -f $DAX/devices/$1/.. | sed 's,$,/dax_region,'
 }
