@@ -138,6 +138,7 @@ void famfs_conn_show(struct seq_file *m, struct fuse_conn *fc);
 extern const struct dax_holder_operations famfs_holder_ops;
 
 /* famfs_dev.c */
+struct famfs_dev *famfs_dev_get(struct famfs_conn *conn, u32 index);
 long famfs_dev_ioctl_open(const struct file *file, struct fuse_conn *fc,
 			  struct fuse_daxdev_map __user *argp);
 int famfs_query_reply(const struct file *file, struct fuse_args *args,

@@ -605,6 +605,12 @@ void famfs_map_retire(struct famfs_conn *conn, struct famfs_map *map)
 #define FAMFS_SHOW_RANGES	16
 #define FAMFS_SHOW_CALLS	4096
 
+static void famfs_show_range(struct seq_file *m, u64 first, u64 end)
+{
+	seq_printf(m, " %#llx-%#llx", first << PAGE_SHIFT,
+		   (end << PAGE_SHIFT) - 1);
+}
+
 /*
  * Print the ranges whose memory has failed, in bytes. The driver is asked, which
  * also knows of failures before the mount.
@@ -628,8 +634,7 @@ static void famfs_dev_show_failed(struct seq_file *m, struct famfs_dev *dev)
 		if (nr < 0 && !failed)
 			start = pgoff;
 		if (nr > 0 && failed) {
-			seq_printf(m, " %#llx-%#llx", start << PAGE_SHIFT,
-				   (pgoff << PAGE_SHIFT) - 1);
+			famfs_show_range(m, start, pgoff);
 			ranges++;
 		}
 		failed = nr < 0;
@@ -637,8 +642,7 @@ static void famfs_dev_show_failed(struct seq_file *m, struct famfs_dev *dev)
 		cond_resched();
 	}
 	if (failed)
-		seq_printf(m, " %#llx-%#llx", start << PAGE_SHIFT,
-			   (pgoff << PAGE_SHIFT) - 1);
+		famfs_show_range(m, start, pgoff);
 	if (pgoff < dev->nr_pages)
 		seq_puts(m, " ...");
 }
@@ -683,8 +687,7 @@ void famfs_conn_show(struct seq_file *m, struct fuse_conn *fc)
 	if (list_empty(&fc->mounts))
 		return;
 	for (i = 0; i < FAMFS_MAX_DEVS; i++) {
-		/* pairs with smp_store_release() in famfs_dev_publish() */
-		struct famfs_dev *dev = smp_load_acquire(&conn->devs[i]);
+		struct famfs_dev *dev = famfs_dev_get(conn, i);
 
 		if (dev)
 			famfs_dev_show(m, dev);

@@ -58,9 +58,17 @@ static void famfs_query_put(struct famfs_query *query)
 		kfree(query);
 }
 
-static struct famfs_dev *famfs_dev_get(struct famfs_conn *conn, u32 index)
+/**
+ * famfs_dev_get() - the device of an index
+ * @conn: the connection
+ * @index: below FAMFS_MAX_DEVS
+ *
+ * Context: any.
+ * Return: the device, or NULL.
+ */
+struct famfs_dev *famfs_dev_get(struct famfs_conn *conn, u32 index)
 {
-	/* pairs with smp_store_release() in famfs_dev_add() */
+	/* pairs with smp_store_release() in famfs_dev_publish() */
 	return smp_load_acquire(&conn->devs[index]);
 }
 

@@ -92,6 +92,11 @@ static const struct iomap_ops famfs_iomap_ops = {
 	.iomap_begin = famfs_fuse_iomap_begin,
 };
 
+/*
+ * A read that crosses the end of the file ends there. The lock lasts from
+ * iomap_begin to the last access: another file system may hold the device after
+ * it was killed and bound again.
+ */
 static ssize_t famfs_rw(struct kiocb *iocb, struct iov_iter *iter)
 {
 	int id = dax_read_lock();
@@ -105,19 +110,12 @@ static ssize_t famfs_rw(struct kiocb *iocb, struct iov_iter *iter)
 static ssize_t famfs_read_locked(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
-	loff_t size = i_size_read(inode);
-	size_t count = iov_iter_count(to);
-	ssize_t ret;
 
 	if (!famfs_usable(inode))
 		return -EIO;
-	if (iocb->ki_pos >= size)
+	if (iocb->ki_pos >= i_size_read(inode))
 		return 0;
-	iov_iter_truncate(to, size - iocb->ki_pos);
-	count -= iov_iter_count(to);
-	ret = famfs_rw(iocb, to);
-	iov_iter_reexpand(to, iov_iter_count(to) + count);
-	return ret;
+	return famfs_rw(iocb, to);
 }
 
 static ssize_t famfs_read_iter(struct kiocb *iocb, struct iov_iter *to)
