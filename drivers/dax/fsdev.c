@@ -484,7 +484,10 @@ static int fsdev_check_folios(struct dev_dax *dev_dax, struct dev_pagemap *pgmap
 
 	for (int i = 0; i < dev_dax->nr_range; i++)
 		aligned &= fsdev_range_aligned(&dev_dax->ranges[i].range, size);
-	/* that of a static device may begin before its data */
+	/*
+	 * That of a static device may begin before its data, in RAM that it
+	 * has folios of, or in what the altmap keeps out of the folios.
+	 */
 	for (int i = 0; i < pgmap->nr_range && !pgmap_altmap(pgmap); i++)
 		aligned &= fsdev_range_aligned(&pgmap->ranges[i], size);
 	if (aligned)

@@ -430,16 +430,16 @@ static int famfs_map_check_folios(struct famfs_map *map)
  * Context: process context, may sleep, holds no lock of an inode on this
  * connection other than that of the directory in which a file is created.
  * Return: 0, -EINVAL if an extent ends beyond its device or is not made of the
- * folios of its device, or the reply about a device is malformed, -EIO if that reply is longer than the format allows,
- * -EPERM if the server lacks CAP_SYS_RAWIO, -EOPNOTSUPP if it does not know the
- * request or the device is not in famfs mode, -ENODEV if the name is not that
- * of a dax device, or the device has no driver or is gone, -EACCES if the
- * server may not open it or it is on a mount with nodev, -EDEADLK if the name
- * leads through this connection, -EEXIST if the server has since named another
- * device, -EBUSY if the device is already held, -ENOTCONN or -ECONNABORTED
- * after an abort, -EINTR (also if a signal interrupted the server while it
- * acquired the device), -ENOMEM, another error from looking up the name, or the
- * server's.
+ * folios of its device, or the reply about a device is malformed, -EIO if that
+ * reply is longer than the format allows, -EPERM if the server lacks
+ * CAP_SYS_RAWIO, -EOPNOTSUPP if it does not know the request or the device is
+ * not in famfs mode, -ENODEV if the name is not that of a dax device, or the
+ * device has no driver or is gone, -EACCES if the server may not open it or it
+ * is on a mount with nodev, -EDEADLK if the name leads through this
+ * connection, -EEXIST if the server has since named another device, -EBUSY if
+ * the device is already held, -ENOTCONN or -ECONNABORTED after an abort,
+ * -EINTR (also if a signal interrupted the server while it acquired the
+ * device), -ENOMEM, another error from looking up the name, or the server's.
  */
 int famfs_map_get_devs(struct fuse_mount *fm, struct famfs_map *map)
 {

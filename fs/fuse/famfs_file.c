@@ -43,6 +43,7 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
+#include <linux/sizes.h>
 #include <linux/splice.h>
 #include <linux/uio.h>
 
@@ -210,7 +211,10 @@ static vm_fault_t famfs_folio_fault(struct vm_fault *vmf, unsigned int order)
 	const struct famfs_map *map = get_fuse_inode(inode)->famfs_map;
 	vm_fault_t ret = 0;
 
-	if (map && map->folio_order && map->folio_order != order) {
+	/* no entry without a map: the next map may need others */
+	if (!map || !famfs_usable(inode))
+		return VM_FAULT_SIGBUS;
+	if (map->folio_order && map->folio_order != order) {
 		if (order)
 			return VM_FAULT_FALLBACK;
 		ret = dax_iomap_prepare(vmf, map->folio_order,
@@ -356,7 +360,7 @@ static int famfs_flush(struct file *file, fl_owner_t id)
 	return fuse_flush(file, id);
 }
 
-/* Write CPU caches back for a range of the file, at most for one extent. */
+/* Write CPU caches back for a range of the file, at most for 2 MiB of an extent. */
 static long famfs_flush_part(const struct famfs_map *map, u64 pos, u64 end)
 {
 	struct famfs_range part;
@@ -366,7 +370,7 @@ static long famfs_flush_part(const struct famfs_map *map, u64 pos, u64 end)
 
 	if (!famfs_map_resolve(map, pos, &part))
 		return -EIO;
-	end = min(end, part.pos + part.len);
+	end = min3(end, part.pos + part.len, pos + SZ_2M);
 	pgoff = (part.off + pos - part.pos) >> PAGE_SHIFT;
 	nr = dax_direct_access(part.dev->dax_dev, pgoff,
 			       (end - pos) >> PAGE_SHIFT, DAX_ACCESS, &kaddr,

@@ -3,8 +3,6 @@
  * Devices whose folios are made when they are bound (folio_size): which files fit,
  * mappings of any kind, failed memory, and switching between the kinds.
  */
-#include <sys/wait.h>
-
 #include "test.h"
 
 /* Bind the device again, with folios of this size. Return: 0 or -errno. */
@@ -298,6 +296,7 @@ TEST_F(folio, failure_of_what_is_not_mapped)
 {
 	const size_t bad = 2 * MB + 5 * PAGE;
 	uint8_t *p, *odd, *copy;
+	struct fault f;
 
 	if (!can_poison())
 		SKIP(return, "no hwpoison injection");
@@ -306,8 +305,10 @@ TEST_F(folio, failure_of_what_is_not_mapped)
 	p = map_rw(self->fd, SIZE, 0);
 	odd = map_rw(self->fd, SIZE, PAGE);
 	copy = map_file(self->fd, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE);
-	EXPECT_FALSE(try_read(odd + bad, NULL));
-	EXPECT_FALSE(try_read(p + bad, NULL));
+	EXPECT_FALSE(try_read(odd + bad, &f));
+	EXPECT_EQ(BUS_MCEERR_AR, f.code);
+	EXPECT_FALSE(try_read(p + bad, &f));
+	EXPECT_EQ(BUS_MCEERR_AR, f.code);
 	EXPECT_FALSE(try_write(copy + bad, NULL));
 	EXPECT_TRUE(try_write(copy + bad + PAGE, NULL));
 	EXPECT_EQ(-1, check_pattern(p, bad, 7, 0));
