@@ -190,19 +190,6 @@ int child_within(pid_t pid, double within)
 	return child_ends(pid, within) ? child_wait(pid) : -ETIMEDOUT;
 }
 
-int in_child(int (*f)(const void *arg), const void *arg)
-{
-	pid_t pid = child_start();
-	int status;
-
-	if (!pid)
-		_exit(-f(arg));
-	status = child_wait(pid);
-	if (status > 255)
-		errx(1, "the child has ended with signal %d", status - 256);
-	return -status;
-}
-
 pid_t child_shell(const char *script, const char *arg)
 {
 	pid_t pid = vfork();

@@ -97,8 +97,6 @@ bool child_runs(pid_t pid);
 bool child_ends(pid_t pid, double within);
 /* The same, and wait for it. Return: as child_wait(), or -ETIMEDOUT. */
 int child_within(pid_t pid, double within);
-/* Run @f in a child. Return: what @f returns, which is 0 or -errno. */
-int in_child(int (*f)(const void *arg), const void *arg);
 /*
  * Run @script in a shell, with @arg as $1, which has neither our descriptors
  * nor our mappings from the moment when this returns.
