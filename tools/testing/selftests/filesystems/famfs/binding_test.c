@@ -477,7 +477,6 @@ static void stop_users(struct __test_metadata *_metadata)
 		EXPECT_EQ(256 + SIGKILL, child_kill(users[i]));
 }
 
-/* The mode changes, and the whole region goes away: "ndctl disable-namespace". */
 TEST_F(binding, modes_against_users)
 {
 	static const enum dax_mode modes[] = { DAX_FAMFS, DAX_DEVDAX, DAX_DISABLED,
@@ -489,12 +488,25 @@ TEST_F(binding, modes_against_users)
 		EXPECT_EQ(0, dax_set_mode(dev, modes[i % 6]));
 		usleep(20000);
 	}
-	for (i = 0; i < 8 && !variant->dynamic; i++) {
+	stop_users(_metadata);
+}
+
+/* The whole region goes away: "ndctl disable-namespace". */
+TEST(removal_against_users)
+{
+	int i;
+
+	BEGIN(DAX_PMEM);
+	use_device(_metadata, DAX_PMEM);
+	start_users(path);
+	for (i = 0; i < 8; i++) {
 		ASSERT_EQ(0, dax_set_mode(dev, i % 2 ? DAX_DEVDAX : DAX_FAMFS));
 		usleep(20000);
 		EXPECT_EQ(0, take_away(false));
 	}
 	stop_users(_metadata);
+	unlink(node);
+	END();
 }
 
 /* Neither size, alignment nor ranges of a device change under a driver. */
