@@ -105,12 +105,7 @@ static void close_file(int fd, const char *rows)
 /* Map from @off, at an address that is @skew above a multiple of 2 MiB. */
 static volatile uint8_t *map(int fd, off_t off, size_t len, size_t skew)
 {
-	volatile uint8_t *p = map_at(len, PROT_READ | PROT_WRITE, MAP_SHARED,
-				     fd, off, PMD, skew);
-
-	if (!p)
-		err(1, "mmap %s", name);
-	return p;
+	return map_at(len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, off, PMD, skew);
 }
 
 static int compare(const void *a, const void *b)
@@ -203,10 +198,7 @@ static void rows_giant(const char *path)
 	int fd = open_file(path, O_RDWR, &size);
 
 	for (pass = 0; pass < 2; pass++) {
-		p = map_at(GB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0, GB,
-			   0);
-		if (!p)
-			err(1, "mmap %s", name);
+		p = map_at(GB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0, GB, 0);
 		t = now();
 		for (i = 0; i < GB; i += PMD) {
 			if (pass)

@@ -15,14 +15,16 @@ expected_skips=
 # About half of the time; the other guest has what is not listed.
 first='alloc_test device_test giant_test size_test'
 soak=
-for v in FAMFS_SOAK_SECONDS FAMFS_SOAK_SEED; do
+for v in FAMFS_SOAK_SECONDS FAMFS_SOAK_SEED FAMFS_SOAK_OPENS; do
 	eval "value=\${$v:-}"
 	[ -z "$value" ] || soak="$soak $v=$value"
 done
+# it may last ten times as long
+soak_seconds=${FAMFS_SOAK_SECONDS:-20}
 
 # 4 GiB are for the devices, and pmem becomes the static one.
 guest() { # NUMBER ARGUMENTS: of run-tests.sh; results are in test-NUMBER.*
-	CONSOLE=$build/test-$1.log lab/scripts/guest.sh -m 6 -t $((3000 + ${FAMFS_SOAK_SECONDS:-0} * 2)) \
+	CONSOLE=$build/test-$1.log lab/scripts/guest.sh -m 6 -t $((3000 + soak_seconds * 12)) \
 		-a "memmap=256M!1G" $build/debug/bzImage "$soak sh /tests/run-tests.sh $2" \
 		> $build/test-$1.ktap 2>&1
 	echo $? > $build/test-$1.status

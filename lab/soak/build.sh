@@ -9,5 +9,5 @@ for f in lab/soak/soak_test.c $tests/util.c $tests/util.h $tests/raw.c $tests/ra
 	[ $out -nt $f ] || new=1
 done
 [ -n "${new:-}" ] || exit 0
-gcc -static -O2 -g -Wall -D_GNU_SOURCE= -I $tests \
+gcc -static -pthread -O2 -g -Wall -D_GNU_SOURCE= -I $tests \
 	-isystem $build/headers/include -o $out lab/soak/soak_test.c $tests/util.c $tests/raw.c

@@ -9,7 +9,9 @@
  * get errors all the time; what they do not get is an error that is not on the
  * list, data that is not theirs, or no answer.
  *
- * FAMFS_SOAK_SECONDS says for how long (20), FAMFS_SOAK_SEED which way.
+ * FAMFS_SOAK_SECONDS says for how long (20), FAMFS_SOAK_SEED which way. It goes on
+ * until every operation of a worker has succeeded, and FAMFS_SOAK_OPENS files have
+ * been opened, ten times as long at most, and fails if that is not enough.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -47,10 +49,10 @@
 /* --- What they do, and what may come of it --- */
 
 enum op {
-	/* of workers */
-	WAIT, OPEN, CLOSE, READ, WRITE, MMAP, READ_FAULT, WRITE_FAULT, PRIVATE_FAULT,
+	/* of workers, and up to WAIT what has to succeed at least once */
+	OPEN, CLOSE, READ, WRITE, MMAP, READ_FAULT, WRITE_FAULT, PRIVATE_FAULT,
 	DONTNEED, POPULATE, SLOT, STAT, READDIR, FSYNC, READ_TO_MAP,
-	WRITE_FROM_MAP, TRUNCATE, FORK, PIN, REGISTER, POISON,
+	WRITE_FROM_MAP, FORK, PIN, WAIT, TRUNCATE, REGISTER, POISON,
 	/* of keepers */
 	BIND, MOUNT, FILL, VERIFY, RUN, DROP_CACHES, RESIZE, POISON_PFN,
 	INVAL_INODE, INVAL_ENTRY, DELETE_ENTRY, STORE, RETRIEVE, PRUNE, RESEND,
@@ -190,14 +192,18 @@ static uint64_t now_us(void)
 	return ts.tv_sec * 1000000ULL + ts.tv_nsec / 1000;
 }
 
+static void add(uint64_t *count, uint64_t n)
+{
+	__atomic_fetch_add(count, n, __ATOMIC_RELAXED);
+}
+
 /* What this process does from now on; that is how the watchdog sees it move. */
 static void begin(enum op op)
 {
 	uint64_t us = now_us();
 
 	if (me->since_us)
-		__atomic_fetch_add(&shared->us[me->op], us - me->since_us,
-				   __ATOMIC_RELAXED);
+		add(&shared->us[me->op], us - me->since_us);
 	me->since_us = us;
 	__atomic_store_n(&me->op, op, __ATOMIC_RELAXED);
 	__atomic_store_n(&me->since, us / 1000000, __ATOMIC_RELEASE);
@@ -228,8 +234,7 @@ static int done(enum op op, int ret)
 {
 	int i;
 
-	__atomic_fetch_add(ret < 0 ? &shared->failed[op] : &shared->good[op], 1,
-			   __ATOMIC_RELAXED);
+	add(ret < 0 ? &shared->failed[op] : &shared->good[op], 1);
 	if (ret >= 0)
 		return ret;
 	for (i = 0; i < MAX_ERRS && ops[op].errs[i]; i++)
@@ -237,6 +242,12 @@ static int done(enum op op, int ret)
 			return ret;
 	complain("%s: %s", ops[op].name, strerror(-ret));
 	return ret;
+}
+
+/* The same for what returns -1, with errno, if it fails. */
+static int done_call(enum op op, long ret)
+{
+	return done(op, ret < 0 ? -errno : 0);
 }
 
 /* --- Files --- */
@@ -284,10 +295,7 @@ static unsigned int seed_of(const struct arena *a, unsigned int file)
 
 static bool has_device(const char *dev)
 {
-	char path[64];
-
-	snprintf(path, sizeof(path), "/sys/bus/dax/devices/%s", dev);
-	return *dev && !access(path, F_OK);
+	return *dev && !access(strf("/sys/bus/dax/devices/%s", dev), F_OK);
 }
 
 static bool is_usable(unsigned int arena)
@@ -393,7 +401,7 @@ static void close_handle(struct handle *h)
 	if (h->fd < 0)
 		return;
 	begin(CLOSE);
-	done(CLOSE, close(h->fd) ? -errno : 0);
+	done_call(CLOSE, close(h->fd));
 	h->fd = -1;
 }
 
@@ -402,37 +410,29 @@ static unsigned int round_of(const struct arena *a)
 	return __atomic_load_n(&a->round, __ATOMIC_ACQUIRE);
 }
 
-static int file_path(char *path, size_t len, unsigned int file)
-{
-	return snprintf(path, len, "%s/f%u", w.a->mnt, file);
-}
-
 static void map_handle(struct handle *h)
 {
 	size_t skew = roll(2) * PAGE;
-	int flags;
 
 	h->private = !roll(4);
-	flags = h->private ? MAP_PRIVATE : MAP_SHARED;
 	h->len = files[h->file].size;
 	begin(MMAP);
-	h->map = map_at(h->len, PROT_READ | PROT_WRITE, flags, h->fd, 0, PMD,
-			skew);
-	done(MMAP, h->map ? 0 : -errno);
+	h->map = map_at(h->len, PROT_READ | PROT_WRITE, h->private ? MAP_PRIVATE : MAP_SHARED,
+			h->fd, 0, PMD, skew);
+	done(MMAP, 0);
 }
 
-static void do_open(void)
+static void do_open(enum op op)
 {
 	struct handle *h = w.h;
-	char path[64];
 
 	close_handle(h);
 	h->round = round_of(w.a);
 	h->file = roll(FILES);
-	file_path(path, sizeof(path), h->file);
-	begin(OPEN);
-	h->fd = open(path, O_RDWR | O_CLOEXEC | (roll(4) ? 0 : O_DIRECT));
-	done(OPEN, h->fd < 0 ? -errno : 0);
+	begin(op);
+	h->fd = open(strf("%s/f%u", w.a->mnt, h->file),
+		     O_RDWR | O_CLOEXEC | (roll(4) ? 0 : O_DIRECT));
+	done_call(op, h->fd);
 	if (h->fd >= 0 && roll(4))
 		map_handle(h);
 }
@@ -460,17 +460,17 @@ static uint64_t somewhere_else(const struct handle *h, size_t *len)
 	return off;
 }
 
-static void do_read(void)
+static void do_read(enum op op)
 {
 	size_t len;
 	uint64_t off = somewhere(w.h, &len);
 	ssize_t n = pread(w.h->fd, w.buf, len, off);
 
-	if (done(READ, n < 0 ? -errno : 0) >= 0)
+	if (!done_call(op, n))
 		check(w.a, w.h->file, w.buf, n, off);
 }
 
-static void do_write(void)
+static void do_write(enum op op)
 {
 	size_t len;
 	uint64_t off = somewhere_else(w.h, &len);
@@ -478,25 +478,25 @@ static void do_write(void)
 
 	fill_pattern(w.buf, len, seed_of(w.a, w.h->file), off);
 	n = pwrite(w.h->fd, w.buf, len, off);
-	done(WRITE, n < 0 ? -errno : 0);
+	done_call(op, n);
 	if (!n)
 		complain("write: nothing written");
 }
 
 /* --- Through mappings. What is private is checked for being private. --- */
 
-static void do_read_fault(void)
+static void do_read_fault(enum op op)
 {
 	size_t len;
 	uint64_t off = somewhere(w.h, &len);
 
 	if (len > PAGE)
 		len = PAGE;
-	if (!done(READ_FAULT, copy(w.buf, w.h->map + off, len)))
+	if (!done(op, copy(w.buf, w.h->map + off, len)))
 		check(w.a, w.h->file, w.buf, len, off);
 }
 
-static void do_write_fault(void)
+static void do_write_fault(enum op op)
 {
 	size_t len;
 	uint64_t off = somewhere_else(w.h, &len);
@@ -506,10 +506,10 @@ static void do_write_fault(void)
 	if (len > PAGE)
 		len = PAGE;
 	fill_pattern(w.buf, len, seed_of(w.a, w.h->file), off);
-	done(WRITE_FAULT, copy(w.h->map + off, w.buf, len));
+	done(op, copy(w.h->map + off, w.buf, len));
 }
 
-static void do_private_fault(void)
+static void do_private_fault(enum op op)
 {
 	uint64_t off = roll(w.h->len) / PAGE * PAGE;
 	char mine[16], seen[16];
@@ -521,28 +521,38 @@ static void do_private_fault(void)
 	ret = copy(w.h->map + off, mine, sizeof(mine));
 	if (!ret)
 		ret = copy(seen, w.h->map + off, sizeof(seen));
-	done(PRIVATE_FAULT, ret);
+	done(op, ret);
 	if (!ret && memcmp(mine, seen, sizeof(mine)))
 		complain("private fault: the copy has changed");
 	/* the page is that of the file again */
 	madvise(w.h->map + off, PAGE, MADV_DONTNEED);
 }
 
-static void do_dontneed(void)
+static void do_dontneed(enum op op)
 {
-	done(DONTNEED, madvise(w.h->map, w.h->len, MADV_DONTNEED) ? -errno : 0);
+	done_call(op, madvise(w.h->map, w.h->len, MADV_DONTNEED));
 }
 
-static void do_populate(void)
+static void do_populate(enum op op)
 {
-	if (w.h->private)
-		return;
-	done(POPULATE, madvise(w.h->map, w.h->len, MADV_POPULATE_WRITE) ?
-		       -errno : 0);
+	if (!w.h->private)
+		done_call(op, madvise(w.h->map, w.h->len, MADV_POPULATE_WRITE));
+}
+
+/* Data that goes from a file to the same place in it changes nothing. */
+static void do_to_itself(enum op op)
+{
+	size_t len;
+	uint64_t off = somewhere_else(w.h, &len);
+	char *at = w.h->map + off;
+
+	if (!w.h->private)
+		done_call(op, op == WRITE_FROM_MAP ? pwrite(w.h->fd, at, len, off) :
+						     pread(w.h->fd, at, len, off));
 }
 
 /* The child has the mappings, too, and gives them up. */
-static void do_fork(void)
+static void do_fork(enum op op)
 {
 	int status;
 	pid_t pid;
@@ -550,39 +560,14 @@ static void do_fork(void)
 	/* takes long */
 	if (roll(10))
 		return;
-	pid = fork();
-	if (pid < 0)
-		err(1, "fork");
+	pid = child_start();
 	if (!pid)
 		_exit(-copy(w.buf, w.h->map, 1));
-	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-		complain("fork: status %#x", status);
+	status = child_wait(pid);
+	if (status > 255)
+		complain("fork: status %d", status);
 	else
-		done(FORK, -WEXITSTATUS(status));
-}
-
-/* Data that goes from a file to the same place in it changes nothing. */
-static void to_itself(enum op op, bool write)
-{
-	size_t len;
-	uint64_t off = somewhere_else(w.h, &len);
-	ssize_t n;
-
-	if (w.h->private)
-		return;
-	n = write ? pwrite(w.h->fd, w.h->map + off, len, off) :
-		    pread(w.h->fd, w.h->map + off, len, off);
-	done(op, n < 0 ? -errno : 0);
-}
-
-static void do_read_to_map(void)
-{
-	to_itself(READ_TO_MAP, false);
-}
-
-static void do_write_from_map(void)
-{
-	to_itself(WRITE_FROM_MAP, true);
+		done(op, -status);
 }
 
 /* --- A counter in the file: no write is lost, whichever way it takes --- */
@@ -601,82 +586,72 @@ static int slot_io(uint64_t *value, bool write)
 	return n == (ssize_t)len ? 0 : n < 0 ? -errno : -EIO;
 }
 
-static unsigned int epoch_of(const struct arena *a)
-{
-	return __atomic_load_n(&a->epoch, __ATOMIC_ACQUIRE);
-}
-
 /*
  * If the keeper starts a new epoch in the middle of this, whatever was seen or
  * written belongs to the old one.
  */
-static void do_slot(void)
+static void do_slot(enum op op)
 {
 	struct slot *s = &w.a->slots[w.h->file][w.nr];
-	unsigned int epoch = epoch_of(w.a);
+	unsigned int epoch = __atomic_load_n(&w.a->epoch, __ATOMIC_ACQUIRE);
 	uint64_t value;
 	int ret;
 
 	if (s->epoch != epoch)
 		*s = (struct slot){ .epoch = epoch };
 	ret = slot_io(&value, false);
-	if (done(SLOT, ret) || epoch_of(w.a) != epoch)
+	if (done(op, ret) || __atomic_load_n(&w.a->epoch, __ATOMIC_ACQUIRE) != epoch)
 		return;
 	if (value != s->a && value != s->b)
 		complain("counter in file %u is %ju, not %ju or %ju", w.h->file,
 			 (uintmax_t)value, (uintmax_t)s->a, (uintmax_t)s->b);
 	s->a = value;
 	s->b = value + 1;
-	if (!done(SLOT, slot_io(&s->b, true)))
+	if (!done(op, slot_io(&s->b, true)))
 		s->a = s->b;
 }
 
 /* --- Metadata --- */
 
-static void do_stat(void)
+static void do_stat(enum op op)
 {
 	struct statx stx;
-	char path[64];
 
-	file_path(path, sizeof(path), roll(FILES));
-	done(STAT, statx(AT_FDCWD, path, roll(2) ? AT_STATX_FORCE_SYNC : 0,
-			 STATX_BASIC_STATS, &stx) ? -errno : 0);
+	done_call(op, statx(AT_FDCWD, strf("%s/f%u", w.a->mnt, (unsigned int)roll(FILES)),
+			    roll(2) ? AT_STATX_FORCE_SYNC : 0, STATX_BASIC_STATS, &stx));
 }
 
-static void do_readdir(void)
+static void do_readdir(enum op op)
 {
 	DIR *dir = opendir(w.a->mnt);
 
-	if (done(READDIR, dir ? 0 : -errno))
+	if (done(op, dir ? 0 : -errno))
 		return;
 	while (readdir(dir))
 		;
 	closedir(dir);
 }
 
-static void do_fsync(void)
+static void do_fsync(enum op op)
 {
-	int ret = w.h->map && roll(2) ? msync(w.h->map, w.h->len, MS_SYNC) :
-					fsync(w.h->fd);
-
-	done(FSYNC, ret ? -errno : 0);
+	done_call(op, w.h->map && roll(2) ? msync(w.h->map, w.h->len, MS_SYNC) : fsync(w.h->fd));
 }
 
-static void do_truncate(void)
+static void do_truncate(enum op op)
 {
-	done(TRUNCATE, ftruncate(w.h->fd, roll(MB)) ? -errno : 0);
+	done_call(op, ftruncate(w.h->fd, roll(MB)));
 }
 
 /* --- Pins --- */
 
-static void do_pin(void)
+static void do_pin(enum op op)
 {
 	uint64_t off = roll(w.h->len) / PAGE * PAGE;
 	int pipes[2];
 
 	if (w.h->private || off + PAGE > w.h->len)
 		return;
-	if (!done(PIN, pin(pipes, w.h->map + off))) {
+	if (!done(op, pin(pipes, w.h->map + off))) {
 		/* the page stays what it is, whatever happens to its device */
 		usleep(roll(10) ? roll(2000) : roll(200000));
 		if (read(pipes[0], w.buf, PAGE) == (ssize_t)PAGE)
@@ -685,47 +660,33 @@ static void do_pin(void)
 	unpin(pipes, NULL);
 }
 
-/* Return: the ring, or -errno. */
-static int ring_open(void)
+static void do_register(enum op op)
 {
-	struct io_uring_params params = {};
-	int fd = syscall(SYS_io_uring_setup, 4, &params);
+	struct iovec iov = { w.h->map, w.h->len };
 
-	return fd < 0 ? -errno : fd;
-}
-
-static int ring_register(int ring, void *p, size_t len)
-{
-	struct iovec iov = { p, len };
-
-	return syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS,
-		       &iov, 1) ? -errno : 0;
-}
-
-static void do_register(void)
-{
 	if (w.ring < 0 || w.h->private)
 		return;
-	if (!done(REGISTER, ring_register(w.ring, w.h->map, w.h->len)))
-		complain("%s: a pin without an end", ops[REGISTER].name);
+	if (!done_call(op, syscall(SYS_io_uring_register, w.ring, IORING_REGISTER_BUFFERS,
+				   &iov, 1)))
+		complain("%s: a pin without an end", ops[op].name);
 }
 
 /* --- Failing memory --- */
 
-static void do_poison(void)
+static void do_poison(enum op op)
 {
 	uint64_t off = roll(w.h->len) / PAGE * PAGE;
 
 	/* the copy in a private mapping is nobody's business */
 	if (w.h->private || !w.a->may_fail || roll(20))
 		return;
-	done(POISON, madvise(w.h->map + off, PAGE, MADV_HWPOISON) ? -errno : 0);
+	done_call(op, madvise(w.h->map + off, PAGE, MADV_HWPOISON));
 }
 
 /* Operations by what they need; what is there twice is more frequent. */
 static const struct {
 	enum op op;
-	void (*f)(void);
+	void (*f)(enum op op);
 	enum { ANYTIME, WITH_FILE, WITH_MAP } needs;
 } work[] = {
 	{ OPEN, do_open, ANYTIME },
@@ -746,8 +707,8 @@ static const struct {
 	{ PRIVATE_FAULT, do_private_fault, WITH_MAP },
 	{ DONTNEED, do_dontneed, WITH_MAP },
 	{ POPULATE, do_populate, WITH_MAP },
-	{ READ_TO_MAP, do_read_to_map, WITH_MAP },
-	{ WRITE_FROM_MAP, do_write_from_map, WITH_MAP },
+	{ READ_TO_MAP, do_to_itself, WITH_MAP },
+	{ WRITE_FROM_MAP, do_to_itself, WITH_MAP },
 	{ FORK, do_fork, WITH_MAP },
 	{ PIN, do_pin, WITH_MAP },
 	{ REGISTER, do_register, WITH_MAP },
@@ -757,8 +718,7 @@ static const struct {
 /* Let the keeper have the processor. What is still open can be used. */
 static void wait_for_mount(void)
 {
-	if (__atomic_load_n(&w.a->mounted, __ATOMIC_ACQUIRE) ||
-	    (w.h->fd >= 0 && roll(4)))
+	if (__atomic_load_n(&w.a->mounted, __ATOMIC_ACQUIRE) || (w.h->fd >= 0 && roll(4)))
 		return;
 	close_handle(w.h);
 	begin(WAIT);
@@ -779,16 +739,17 @@ static void work_once(void)
 	    (work[i].needs == WITH_MAP && !w.h->map))
 		i = 0;
 	begin(work[i].op);
-	work[i].f();
+	work[i].f(work[i].op);
 }
 
 static int run_worker(unsigned int arena, unsigned int nr)
 {
+	struct io_uring_params params = {};
 	int i;
 
 	w.a = &shared->arenas[arena];
 	w.nr = nr;
-	w.ring = ring_open();
+	w.ring = syscall(SYS_io_uring_setup, 4, &params);
 	for (i = 0; i < HANDLES; i++)
 		w.handles[i].fd = -1;
 	catch_bus();
@@ -800,8 +761,6 @@ static int run_worker(unsigned int arena, unsigned int nr)
 }
 
 /* --- Keepers: mounting --- */
-
-#define RAW_DEV_PATH 32
 
 /* What a keeper has mounted. */
 static struct keeper {
@@ -854,8 +813,7 @@ static void layout_file(FILE *out, unsigned int i)
 
 	fprintf(out, "file f%u 644 %ju ", i, (uintmax_t)k.sizes[i]);
 	if (f->chunk)
-		fprintf(out, "interleave %ju %ju", (uintmax_t)f->chunk,
-			(uintmax_t)capacity(f));
+		fprintf(out, "interleave %ju %ju", (uintmax_t)f->chunk, (uintmax_t)capacity(f));
 	else
 		fprintf(out, "simple");
 	for (j = 0; j < nr_ranges(f); j++)
@@ -886,34 +844,24 @@ static char *layout(void)
 static void raw_add_file(unsigned int i)
 {
 	const struct file *f = &files[i];
-	struct {
-		struct fuse_famfs_fmap_header h;
-		struct fuse_famfs_simple_ext ext[MAX_RANGES + 1];
-	} map = { .h.fmap_version = FAMFS_FMAP_VERSION };
+	struct fuse_famfs_iext iext = { nr_ranges(f), f->chunk, capacity(f) };
+	struct fuse_famfs_simple_ext ext[MAX_RANGES + 1] = {};
 	unsigned int j, n = nr_ranges(f), at = 0;
 
-	map.h.file_size = k.sizes[i];
-	map.h.nextents = f->chunk ? 1 : n;
-	if (f->chunk) {
-		struct fuse_famfs_iext iext = { n, f->chunk, capacity(f) };
-
-		map.h.ext_type = FUSE_FAMFS_EXT_INTERLEAVE;
-		memcpy(&map.ext[at++], &iext, sizeof(iext));
+	if (f->chunk)
+		memcpy(&ext[at++], &iext, sizeof(iext));
+	for (j = 0; j < n; j++, at++) {
+		ext[at].se_devindex = dev_index(f->ranges[j].dev);
+		ext[at].se_offset = f->ranges[j].off;
+		ext[at].se_len = f->ranges[j].len;
 	}
-	for (j = 0; j < n; j++)
-		map.ext[at++] = (struct fuse_famfs_simple_ext){
-			.se_devindex = dev_index(f->ranges[j].dev),
-			.se_offset = f->ranges[j].off,
-			.se_len = f->ranges[j].len,
-		};
-	k.r.s->files[i].size = k.sizes[i];
-	raw_set_reply(&k.r.s->files[i].fmap, 0, &map,
-		      sizeof(map.h) + at * sizeof(map.ext[0]));
+	raw_set_map(&k.r, i, k.sizes[i],
+		    f->chunk ? FUSE_FAMFS_EXT_INTERLEAVE : FUSE_FAMFS_EXT_SIMPLE,
+		    f->chunk ? 1 : n, ext, at * sizeof(ext[0]));
 }
 
 static void start_raw(void)
 {
-	char path[RAW_DEV_PATH];
 	unsigned int i;
 
 	raw_init(&k.r);
@@ -921,10 +869,8 @@ static void start_raw(void)
 		k.r.s->entry_valid = 0;
 	if (roll(2))
 		k.r.s->attr_valid = 0;
-	for (i = 0; i < k.nr_devs; i++) {
-		snprintf(path, sizeof(path), "/dev/%s", k.devs[i]);
-		raw_set_dev(&k.r, i, path);
-	}
+	for (i = 0; i < k.nr_devs; i++)
+		raw_set_dev(&k.r, i, strf("/dev/%s", k.devs[i]));
 	for (i = 0; i < RAW_FILES; i++)
 		raw_add_file(i);
 	raw_start(&k.r, NULL);
@@ -966,17 +912,15 @@ static unsigned int nr_files(void)
 static int open_file(unsigned int i)
 {
 	time_t start = seconds();
-	char path[64];
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/f%u", mnt(), i);
-	while ((fd = open(path, O_RDWR | O_CLOEXEC)) < 0 && errno == EBUSY) {
+	while ((fd = open(strf("%s/f%u", mnt(), i), O_RDWR | O_CLOEXEC)) < 0 && errno == EBUSY) {
 		if (seconds() - start > DRAIN_SECONDS)
-			errx(1, "%s: the devices are not given back", path);
+			errx(1, "%s: the devices are not given back", mnt());
 		usleep(50000);
 	}
 	if (fd < 0)
-		err(1, "%s", path);
+		err(1, "%s/f%u", mnt(), i);
 	return fd;
 }
 
@@ -1054,7 +998,6 @@ static void resize(void)
 	unsigned int i = roll(nr_files());
 	char *text;
 
-	begin(RESIZE);
 	k.sizes[i] = k.sizes[i] == files[i].size ? files[i].size / 2 + 100 :
 						   files[i].size;
 	if (k.raw) {
@@ -1064,13 +1007,6 @@ static void resize(void)
 		server_reload(&k.s, text);
 		free(text);
 	}
-	done(RESIZE, 0);
-}
-
-static void drop_caches(void)
-{
-	begin(DROP_CACHES);
-	done(DROP_CACHES, write_text("/proc/sys/vm/drop_caches", "2"));
 }
 
 /* A page anywhere in the files, mapped or not. */
@@ -1086,141 +1022,122 @@ static void poison_pfn(void)
 	done(POISON_PFN, dax_poison(k.devs[dev_index(f->ranges[i].dev)], off));
 }
 
-static void notify(enum op op, int code, const void *body, size_t len)
-{
-	begin(op);
-	done(op, raw_notify(&k.r, code, body, len));
-}
-
-static void inval_inode(void)
-{
-	struct fuse_notify_inval_inode_out out = {
-		.ino = raw_node(&k.r, roll(RAW_FILES)),
-		.len = roll(2) ? -1 : 0,
-	};
-
-	notify(INVAL_INODE, FUSE_NOTIFY_INVAL_INODE, &out, sizeof(out));
-}
-
-static void inval_entry(void)
-{
-	struct {
-		struct fuse_notify_inval_entry_out out;
-		char name[3];
-	} body = {
-		.out = { FUSE_ROOT_ID, 2, roll(2) ? FUSE_EXPIRE_ONLY : 0 },
-		.name = { 'f', '0' + roll(RAW_FILES) },
-	};
-
-	notify(INVAL_ENTRY, FUSE_NOTIFY_INVAL_ENTRY, &body,
-	       sizeof(body.out) + sizeof(body.name));
-}
-
-static void delete_entry(void)
+/* Send what is said by @code, about one of the files. Return: 0 or -errno. */
+static int notify(int code)
 {
 	unsigned int i = roll(RAW_FILES);
-	struct {
-		struct fuse_notify_delete_out out;
-		char name[3];
-	} body = {
-		.out = { FUSE_ROOT_ID, raw_node(&k.r, i), 2, 0 },
-		.name = { 'f', '0' + i },
-	};
+	uint64_t node = raw_node(&k.r, i);
+	union {
+		struct fuse_notify_inval_inode_out inode;
+		struct {
+			struct fuse_notify_inval_entry_out out;
+			char name[3];
+		} entry;
+		struct {
+			struct fuse_notify_delete_out out;
+			char name[3];
+		} del;
+		struct {
+			struct fuse_notify_store_out out;
+			char data[256];
+		} store;
+		struct fuse_notify_retrieve_out retrieve;
+		struct {
+			struct fuse_notify_prune_out out;
+			uint64_t nodes[RAW_FILES];
+		} prune;
+	} body = {};
+	size_t len = 0;
 
-	notify(DELETE_ENTRY, FUSE_NOTIFY_DELETE, &body,
-	       sizeof(body.out) + sizeof(body.name));
+	switch (code) {
+	case FUSE_NOTIFY_INVAL_INODE:
+		return raw_inval_inode(&k.r, i, 0, roll(2) ? -1 : 0);
+	case FUSE_NOTIFY_INVAL_ENTRY:
+		body.entry.out.parent = FUSE_ROOT_ID;
+		body.entry.out.namelen = 2;
+		body.entry.out.flags = roll(2) ? FUSE_EXPIRE_ONLY : 0;
+		sprintf(body.entry.name, "f%u", i);
+		len = sizeof(body.entry.out) + sizeof(body.entry.name);
+		break;
+	case FUSE_NOTIFY_DELETE:
+		body.del.out.parent = FUSE_ROOT_ID;
+		body.del.out.child = node;
+		body.del.out.namelen = 2;
+		sprintf(body.del.name, "f%u", i);
+		len = sizeof(body.del.out) + sizeof(body.del.name);
+		break;
+	case FUSE_NOTIFY_STORE:
+		body.store.out.nodeid = node;
+		body.store.out.size = sizeof(body.store.data);
+		len = sizeof(body.store);
+		break;
+	case FUSE_NOTIFY_RETRIEVE:
+		body.retrieve.notify_unique = 1;
+		body.retrieve.nodeid = node;
+		body.retrieve.size = 4096;
+		len = sizeof(body.retrieve);
+		break;
+	case FUSE_NOTIFY_PRUNE:
+		body.prune.out.count = RAW_FILES;
+		for (i = 0; i < RAW_FILES; i++)
+			body.prune.nodes[i] = raw_node(&k.r, i);
+		len = sizeof(body.prune);
+		break;
+	}
+	return raw_notify(&k.r, code, &body, len);
 }
-
-static void store(void)
-{
-	struct {
-		struct fuse_notify_store_out out;
-		char data[256];
-	} body = {
-		.out = { raw_node(&k.r, roll(RAW_FILES)), 0, 256, 0 },
-	};
-
-	notify(STORE, FUSE_NOTIFY_STORE, &body, sizeof(body));
-}
-
-static void retrieve(void)
-{
-	struct fuse_notify_retrieve_out out = {
-		1, raw_node(&k.r, roll(RAW_FILES)), 0, 4096, 0
-	};
-
-	notify(RETRIEVE, FUSE_NOTIFY_RETRIEVE, &out, sizeof(out));
-}
-
-static void prune(void)
-{
-	struct {
-		struct fuse_notify_prune_out out;
-		uint64_t nodes[RAW_FILES];
-	} body = { .out.count = RAW_FILES };
-	unsigned int i;
-
-	for (i = 0; i < RAW_FILES; i++)
-		body.nodes[i] = raw_node(&k.r, i);
-	notify(PRUNE, FUSE_NOTIFY_PRUNE, &body, sizeof(body));
-}
-
-static void resend(void)
-{
-	notify(RESEND, FUSE_NOTIFY_RESEND, NULL, 0);
-}
-
-static void inc_epoch(void)
-{
-	notify(EPOCH, FUSE_NOTIFY_INC_EPOCH, NULL, 0);
-}
-
-/* The first ones are for every server. */
-#define FOR_EVERY_SERVER 3
 
 static void disturb(void)
 {
-	static void (*const ways[])(void) = {
-		resize, drop_caches, poison_pfn, inval_inode, inval_entry,
-		delete_entry, store, retrieve, prune, resend, inc_epoch,
+	/* the first ones are for every server */
+	static const struct {
+		enum op op;
+		int code;
+	} ways[] = {
+		{ RESIZE }, { DROP_CACHES }, { POISON_PFN },
+		{ INVAL_INODE, FUSE_NOTIFY_INVAL_INODE },
+		{ INVAL_ENTRY, FUSE_NOTIFY_INVAL_ENTRY },
+		{ DELETE_ENTRY, FUSE_NOTIFY_DELETE }, { STORE, FUSE_NOTIFY_STORE },
+		{ RETRIEVE, FUSE_NOTIFY_RETRIEVE }, { PRUNE, FUSE_NOTIFY_PRUNE },
+		{ RESEND, FUSE_NOTIFY_RESEND }, { EPOCH, FUSE_NOTIFY_INC_EPOCH },
 	};
+	unsigned int i = roll(k.raw ? ARRAY_SIZE(ways) : 3);
+	int ret = 0;
 
-	ways[roll(k.raw ? ARRAY_SIZE(ways) : FOR_EVERY_SERVER)]();
+	if (ways[i].op == POISON_PFN) {
+		poison_pfn();
+		return;
+	}
+	begin(ways[i].op);
+	if (ways[i].op == RESIZE)
+		resize();
+	else if (ways[i].op == DROP_CACHES)
+		ret = write_text("/proc/sys/vm/drop_caches", "2");
+	else
+		ret = notify(ways[i].code);
+	done(ways[i].op, ret);
 }
 
 /* --- Keepers: the end of a mount --- */
 
-static void unmount(void)
+static void unmount(enum op op)
 {
-	begin(UMOUNT);
-	done(UMOUNT, umount2(mnt(), 0) ? -errno : 0);
+	int flags = op == DETACH ? MNT_DETACH : op == FORCE ? MNT_FORCE : 0;
+
+	begin(op);
+	done_call(op, umount2(mnt(), flags));
 }
 
-static void detach(void)
+static void abort_it(enum op op)
 {
-	begin(DETACH);
-	done(DETACH, umount2(mnt(), MNT_DETACH) ? -errno : 0);
-}
-
-static void force(void)
-{
-	begin(FORCE);
-	done(FORCE, umount2(mnt(), MNT_FORCE) ? -errno : 0);
-}
-
-static void abort_it(void)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), CONNECTIONS "/%u/abort", k.connection);
-	begin(ABORT);
-	done(ABORT, write_text(path, "1"));
+	begin(op);
+	done(op, write_text(strf(CONNECTIONS "/%u/abort", k.connection), "1"));
 }
 
 /* The keeper has the device of a raw server open, too. */
-static void kill_server(void)
+static void kill_server(enum op op)
 {
-	begin(KILL);
+	begin(op);
 	if (k.raw) {
 		kill(k.r.pid, SIGKILL);
 		usleep(roll(100000));
@@ -1229,7 +1146,7 @@ static void kill_server(void)
 	} else {
 		server_kill(&k.s);
 	}
-	done(KILL, 0);
+	done(op, 0);
 }
 
 static void unbind(void)
@@ -1272,33 +1189,28 @@ static void poison_some(void)
 		poison_pfn();
 }
 
-static void join(pid_t pid)
-{
-	int status;
-
-	if (waitpid(pid, &status, 0) != pid || status)
-		errx(1, "a child ended with status %#x", status);
-}
-
 /* One way to end it, or several of them. */
 static void end_mount(void)
 {
-	static void (*const ways[])(void) = {
-		unmount, detach, force, abort_it, kill_server,
+	static const struct {
+		enum op op;
+		void (*f)(enum op op);
+	} ways[] = {
+		{ UMOUNT, unmount }, { DETACH, unmount }, { FORCE, unmount },
+		{ ABORT, abort_it }, { KILL, kill_server },
 	};
+	unsigned int i = roll(ARRAY_SIZE(ways));
 	pid_t pids[2] = {};
 
 	if (k.a->may_fail && roll(2))
 		pids[0] = meanwhile(poison_some);
 	if (k.a->may_fail && roll(2))
 		pids[1] = meanwhile(unbind_soon);
-	ways[roll(ARRAY_SIZE(ways))]();
+	ways[i].f(ways[i].op);
 	if (roll(2))
 		usleep(roll(300000));
-	if (pids[0])
-		join(pids[0]);
-	if (pids[1])
-		join(pids[1]);
+	if ((pids[0] && child_wait(pids[0])) || (pids[1] && child_wait(pids[1])))
+		errx(1, "a child has failed");
 }
 
 /* Whatever has been left of it, nothing is in the end. */
@@ -1455,6 +1367,7 @@ static int run_keeper(unsigned int arena)
 FIXTURE(soak)
 {
 	unsigned int seconds;
+	uint64_t opens;
 	uint64_t seed;
 	unsigned int nr_procs;
 	bool mounted;	/* fusectl, by us */
@@ -1476,8 +1389,10 @@ FIXTURE_SETUP(soak)
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, shared);
 	self->seconds = setting("FAMFS_SOAK_SECONDS", 20);
+	self->opens = setting("FAMFS_SOAK_OPENS", 0);
 	self->seed = setting("FAMFS_SOAK_SEED", time(NULL) ^ getpid());
-	printf("# seed %ju, %u s\n", (uintmax_t)self->seed, self->seconds);
+	printf("# seed %ju, %u s, %ju opens\n", (uintmax_t)self->seed, self->seconds,
+	       (uintmax_t)self->opens);
 	fflush(stdout);
 }
 
@@ -1497,8 +1412,7 @@ static void begin_process(FIXTURE_DATA(soak) *self, unsigned int i)
 	begin(RUN);
 }
 
-static void start_process(FIXTURE_DATA(soak) *self, unsigned int arena,
-			  unsigned int nr)
+static void start_process(FIXTURE_DATA(soak) *self, unsigned int arena, unsigned int nr)
 {
 	unsigned int i = self->nr_procs++;
 	pid_t pid;
@@ -1511,8 +1425,7 @@ static void start_process(FIXTURE_DATA(soak) *self, unsigned int arena,
 		err(1, "fork");
 	if (!pid) {
 		begin_process(self, i);
-		_exit(nr == WORKERS ? run_keeper(arena) :
-				      run_worker(arena, nr));
+		_exit(nr == WORKERS ? run_keeper(arena) : run_worker(arena, nr));
 	}
 	shared->progress[i].pid = pid;
 }
@@ -1533,29 +1446,22 @@ static void start_all(FIXTURE_DATA(soak) *self)
 
 static void print_file(const char *dir, const char *name)
 {
-	char path[320], line[256];
-	FILE *f;
+	const char *line = read_text(strf("/proc/%s/%s", dir, name));
+	int len;
 
-	snprintf(path, sizeof(path), "/proc/%s/%s", dir, name);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f))
-		printf("#   %s%s", line, strchr(line, '\n') ? "" : "\n");
-	if (f)
-		fclose(f);
+	for (; *line; line += len) {
+		len = strcspn(line, "\n") + 1;
+		printf("#   %.*s\n", len - 1, line);
+		if (!line[len - 1])
+			break;
+	}
 }
 
 static bool sleeps_uninterruptibly(const char *pid)
 {
-	char path[320], state = 0;
-	FILE *f;
+	char state = 0;
 
-	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
-	f = fopen(path, "re");
-	if (!f)
-		return false;
-	if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
-		state = 0;
-	fclose(f);
+	sscanf(read_text(strf("/proc/%s/stat", pid)), "%*d (%*[^)]) %c", &state);
 	return state == 'D';
 }
 
@@ -1578,8 +1484,7 @@ static void print_stacks(FIXTURE_DATA(soak) *self)
 	while (proc && (d = readdir(proc))) {
 		if (!isdigit(d->d_name[0]))
 			continue;
-		if (!is_ours(self, atoi(d->d_name)) &&
-		    !sleeps_uninterruptibly(d->d_name))
+		if (!is_ours(self, atoi(d->d_name)) && !sleeps_uninterruptibly(d->d_name))
 			continue;
 		printf("# process %s:\n", d->d_name);
 		print_file(d->d_name, "comm");
@@ -1650,10 +1555,29 @@ static void kill_all(FIXTURE_DATA(soak) *self)
 	}
 }
 
-/* Until the time is over and all have ended. Return: true if all is well. */
+#define READ_COUNT(op) __atomic_load_n(&shared->good[op], __ATOMIC_RELAXED)
+
+/* Does it have to succeed at least once? The others need luck, or are refused. */
+static bool must_succeed(enum op op)
+{
+	return op < WAIT || op == BIND || op == MOUNT || op == FILL;
+}
+
+/* Has it lasted long enough, and been of use? */
+static bool is_over(FIXTURE_DATA(soak) *self, double time)
+{
+	bool enough = READ_COUNT(OPEN) >= self->opens;
+	int i;
+
+	for (i = 0; i < NR_OPS; i++)
+		enough &= READ_COUNT(i) || !must_succeed(i);
+	return time >= self->seconds && (enough || time >= 10.0 * self->seconds);
+}
+
+/* Until it is over and all have ended. Return: true if all is well. */
 static bool watch(FIXTURE_DATA(soak) *self)
 {
-	time_t end = seconds() + self->seconds;
+	double start = seconds();
 	unsigned int left, failed;
 
 	for (;;) {
@@ -1664,22 +1588,30 @@ static bool watch(FIXTURE_DATA(soak) *self)
 			kill_all(self);
 			return false;
 		}
-		if (seconds() >= end || shared->bad > 20)
+		if (is_over(self, seconds() - start) || shared->bad > 20)
 			__atomic_store_n(&shared->stop, true, __ATOMIC_RELEASE);
 		usleep(200000);
 	}
 }
 
-static void print_counts(void)
+/* Return: how many operations should have succeeded, and never have. */
+static int print_counts(void)
 {
-	int i;
+	int i, missing = 0;
 
-	for (i = 0; i < NR_OPS; i++)
-		if (shared->good[i] || shared->failed[i])
-			printf("# %s: %ju, and %ju refused, in %ju s\n",
-			       ops[i].name, (uintmax_t)shared->good[i],
-			       (uintmax_t)shared->failed[i],
+	for (i = 0; i < NR_OPS; i++) {
+		uint64_t good = shared->good[i], failed = shared->failed[i];
+
+		if (good || failed)
+			printf("# %s: %ju, and %ju refused, in %ju s\n", ops[i].name,
+			       (uintmax_t)good, (uintmax_t)failed,
 			       (uintmax_t)shared->us[i] / 1000000);
+		if (good || !must_succeed(i))
+			continue;
+		printf("# %s has never succeeded\n", ops[i].name);
+		missing++;
+	}
+	return missing;
 }
 
 /* --- Afterwards --- */
@@ -1714,7 +1646,8 @@ TEST_F_TIMEOUT(soak, everything_at_once, 1000000)
 	start_all(self);
 	ASSERT_LT(0, self->nr_procs);
 	ok = watch(self);
-	print_counts();
+	EXPECT_EQ(0, print_counts());
+	EXPECT_LE(self->opens, shared->good[OPEN]);
 	EXPECT_EQ(0, shared->bad);
 	EXPECT_EQ(0, detach_all());
 	ASSERT_TRUE(ok);

@@ -19,26 +19,6 @@ static char path[32];		/* the node of devtmpfs */
 static char node[32];		/* another inode of the same device */
 static char layout[128];	/* of a file of LEN, "f", at its beginning */
 
-static void use_device(struct __test_metadata *_metadata, const char *name)
-{
-	dev = name;
-	snprintf(path, sizeof(path), "/dev/%s", dev);
-	snprintf(node, sizeof(node), "/tmp/node.%d", getpid());
-	snprintf(layout, sizeof(layout),
-		 "dev 0 %s\nfile f 644 8M simple 0:0:8M\n", path);
-	ASSERT_EQ(0, dax_set_mode(dev, DAX_DEVDAX));
-	ASSERT_EQ(0, mknod(node, S_IFCHR | 0600, dev_of(path)));
-}
-
-static void leave_device(struct __test_metadata *_metadata)
-{
-	unlink(node);
-	EXPECT_EQ(0, dax_set_mode(dev, DAX_DEVDAX));
-	END();
-}
-
-/* --- Any device --- */
-
 FIXTURE(binding)
 {
 };
@@ -46,12 +26,23 @@ FIXTURE(binding)
 FIXTURE_VARIANT(binding)
 {
 	const char *dev;
-	bool dynamic;
+	bool dynamic;	/* else its region can go away and come back */
 };
 
 FIXTURE_VARIANT_ADD(binding, dynamic) { .dev = DAX_BIG, .dynamic = true };
 FIXTURE_VARIANT_ADD(binding, two_ranges) { .dev = DAX_TWO, .dynamic = true };
 FIXTURE_VARIANT_ADD(binding, pmem) { .dev = DAX_PMEM };
+
+static void use_device(struct __test_metadata *_metadata, const char *name)
+{
+	dev = name;
+	snprintf(path, sizeof(path), "/dev/%s", dev);
+	snprintf(node, sizeof(node), "/tmp/node.%d", getpid());
+	snprintf(layout, sizeof(layout), "dev 0 %s\nfile f 644 8M simple 0:0:8M\n", path);
+	ASSERT_EQ(0, dax_set_mode(dev, DAX_DEVDAX));
+	unlink(node);
+	ASSERT_EQ(0, mknod(node, S_IFCHR | 0600, dev_of(path)));
+}
 
 FIXTURE_SETUP(binding)
 {
@@ -61,10 +52,11 @@ FIXTURE_SETUP(binding)
 
 FIXTURE_TEARDOWN(binding)
 {
-	leave_device(_metadata);
+	unlink(node);
+	EXPECT_EQ(0, dax_set_mode(dev, DAX_DEVDAX));
+	END();
 }
 
-/* Return: NULL if the device is gone. */
 static void *map_fd(int fd)
 {
 	return map_file(fd, LEN, PROT_READ | PROT_WRITE, MAP_SHARED);
@@ -84,6 +76,17 @@ static void devdax_dead(struct __test_metadata *_metadata, int fd, char *p)
 	EXPECT_ERRNO(ENXIO, try_mmap(fd));
 }
 
+/* Return: a descriptor, in any case. */
+static int open_node(struct __test_metadata *_metadata, const char *name)
+{
+	int fd = open(name, O_RDWR | O_CLOEXEC);
+
+	EXPECT_LE(0, fd) {
+		TH_LOG("%s: %m", name);
+	}
+	return fd;
+}
+
 static void famfs_dead(struct __test_metadata *_metadata, int fd)
 {
 	char c = 0;
@@ -96,14 +99,9 @@ static void famfs_dead(struct __test_metadata *_metadata, int fd)
 
 static void devdax_works(struct __test_metadata *_metadata, const char *name)
 {
-	int fd = open(name, O_RDWR | O_CLOEXEC);
-	char c, *p;
+	int fd = open_node(_metadata, name);
+	char c, *p = map_fd(fd);
 
-	ASSERT_LE(0, fd) {
-		TH_LOG("%s: %m", name);
-	}
-	p = map_fd(fd);
-	ASSERT_NE(NULL, p);
 	EXPECT_TRUE(try_write(p + LEN - 1, NULL));
 	EXPECT_ERRNO(EINVAL, read(fd, &c, 1));
 	munmap(p, LEN);
@@ -112,95 +110,83 @@ static void devdax_works(struct __test_metadata *_metadata, const char *name)
 
 static void famfs_works(struct __test_metadata *_metadata, const char *name)
 {
-	int fd = open(name, O_RDWR | O_CLOEXEC);
+	int fd = open_node(_metadata, name);
 	char c;
 
-	ASSERT_LE(0, fd) {
-		TH_LOG("%s: %m", name);
-	}
 	EXPECT_EQ(1, pread(fd, &c, 1, LEN));
 	EXPECT_EQ(1, pwrite(fd, &c, 1, LEN));
 	EXPECT_ERRNO(ENODEV, try_mmap(fd));
 	close(fd);
 }
 
-/* What was opened and mapped in devdax mode does not come back to life. */
-static void devdax_dies(struct __test_metadata *_metadata, enum dax_mode other)
+/*
+ * What was opened and mapped in one mode does not come back to life, neither in
+ * another mode nor when the same driver binds again, which is another binding.
+ */
+TEST_F(binding, devdax_dies)
 {
-	int fd = open(path, O_RDWR);
-	char *p = map_fd(fd);
+	static const enum dax_mode others[] = { DAX_FAMFS, DAX_DISABLED };
+	size_t i;
 
-	ASSERT_NE(NULL, p);
-	ASSERT_TRUE(try_write(p, NULL));
-	ASSERT_EQ(0, dax_set_mode(dev, other));
-	devdax_dead(_metadata, fd, p);
-	if (other == DAX_FAMFS)
-		famfs_works(_metadata, path);
-	ASSERT_EQ(0, dax_set_mode(dev, DAX_DEVDAX));
-	devdax_dead(_metadata, fd, p);
-	devdax_works(_metadata, path);
-	devdax_dead(_metadata, fd, p);
-	munmap(p, LEN);
-	close(fd);
-	devdax_works(_metadata, path);
-}
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		int fd = open_node(_metadata, path);
+		char *p = map_fd(fd);
 
-static void famfs_dies(struct __test_metadata *_metadata, enum dax_mode other)
-{
-	char c;
-	int fd;
-
-	ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
-	fd = open(path, O_RDWR);
-	ASSERT_EQ(1, pread(fd, &c, 1, 0));
-	ASSERT_EQ(0, dax_set_mode(dev, other));
-	famfs_dead(_metadata, fd);
-	if (other == DAX_DEVDAX)
+		ASSERT_TRUE(try_write(p, NULL));
+		ASSERT_EQ(0, dax_set_mode(dev, others[i]));
+		devdax_dead(_metadata, fd, p);
+		if (others[i] == DAX_FAMFS)
+			famfs_works(_metadata, path);
+		ASSERT_EQ(0, dax_set_mode(dev, DAX_DEVDAX));
+		devdax_dead(_metadata, fd, p);
 		devdax_works(_metadata, path);
-	ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
-	famfs_dead(_metadata, fd);
-	famfs_works(_metadata, path);
-	close(fd);
-	famfs_works(_metadata, path);
+		devdax_dead(_metadata, fd, p);
+		munmap(p, LEN);
+		close(fd);
+		devdax_works(_metadata, path);
+	}
 }
 
-TEST_F(binding, devdax_across_famfs)
+TEST_F(binding, famfs_dies)
 {
-	devdax_dies(_metadata, DAX_FAMFS);
-}
+	static const enum dax_mode others[] = { DAX_DEVDAX, DAX_DISABLED };
+	size_t i;
+	char c;
 
-TEST_F(binding, famfs_across_devdax)
-{
-	famfs_dies(_metadata, DAX_DEVDAX);
-}
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		int fd;
 
-/* The same driver again is another binding. */
-TEST_F(binding, devdax_again)
-{
-	devdax_dies(_metadata, DAX_DISABLED);
-}
-
-TEST_F(binding, famfs_again)
-{
-	famfs_dies(_metadata, DAX_DISABLED);
+		ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
+		fd = open_node(_metadata, path);
+		ASSERT_EQ(1, pread(fd, &c, 1, 0));
+		ASSERT_EQ(0, dax_set_mode(dev, others[i]));
+		famfs_dead(_metadata, fd);
+		if (others[i] == DAX_DEVDAX)
+			devdax_works(_metadata, path);
+		ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
+		famfs_dead(_metadata, fd);
+		famfs_works(_metadata, path);
+		close(fd);
+		famfs_works(_metadata, path);
+	}
 }
 
 /* An inode that is open gets the driver of the moment, as any other does. */
 TEST_F(binding, open_follows_the_driver)
 {
 	const char *const names[] = { path, node };
-	int fds[2][2][2], i, j;
+	int i, j;
 
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(0, dax_set_mode(dev, DAX_DEVDAX));
 		for (j = 0; j < 2; j++) {
 			devdax_works(_metadata, names[j]);
-			fds[i][j][0] = open(names[j], O_RDWR);
+			open_node(_metadata, names[j]);
 		}
 		ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
 		for (j = 0; j < 2; j++) {
 			famfs_works(_metadata, names[j]);
-			fds[i][j][1] = open(names[j], O_RDWR);
+			open_node(_metadata, names[j]);
 		}
 		ASSERT_EQ(0, dax_set_mode(dev, DAX_DISABLED));
 		for (j = 0; j < 2; j++)
@@ -210,8 +196,6 @@ TEST_F(binding, open_follows_the_driver)
 		ASSERT_EQ(0, dax_set_mode(dev, DAX_RAM));
 		EXPECT_ERRNO(ENXIO, open(path, O_RDWR));
 	}
-	for (i = 0; i < 8; i++)
-		close(fds[i / 4][i / 2 % 2][i % 2]);
 }
 
 /* read(2) and write(2), over the seam between two ranges and at the end. */
@@ -245,10 +229,7 @@ TEST_F(binding, read_and_write)
 	ASSERT_EQ(0, dax_set_mode(dev, DAX_DEVDAX));
 	fd = open(path, O_RDWR);
 	p = map_at(LEN, PROT_READ, MAP_SHARED, fd, SEAM - LEN / 2, PMD, 0);
-	ASSERT_NE(NULL, p);
 	EXPECT_EQ(-1, check_pattern(p + LEN / 2 - MB + 5, 2 * MB, 1, seam));
-	munmap(p, LEN);
-	close(fd);
 }
 
 /* A buffer that is only there in part gives a short count, and then an error. */
@@ -270,8 +251,6 @@ TEST_F(binding, bad_buffer)
 	EXPECT_EQ((ssize_t)good, pread(fd, buf, 2 * MB, 0));
 	EXPECT_EQ(-1, check_pattern(buf, good, 2, 0));
 	EXPECT_ERRNO(EFAULT, pread(fd, buf + good, PAGE, 0));
-	munmap(buf, good);
-	close(fd);
 }
 
 /* Pages that have failed, and only they, cannot be read or written. */
@@ -292,7 +271,6 @@ TEST_F(binding, failed_page)
 	EXPECT_EQ(PAGE + 3, pread(fd, buf, 4 * PAGE, bad - PAGE - 3));
 	EXPECT_EQ(PAGE + 3, pwrite(fd, buf, 4 * PAGE, bad - PAGE - 3));
 	EXPECT_EQ(3 * PAGE, pread(fd, buf, 3 * PAGE, bad + PAGE));
-	close(fd);
 }
 
 /* While a file system holds the device it is busy. */
@@ -300,26 +278,24 @@ TEST_F(binding, held)
 {
 	struct server s;
 	char c = 0;
-	int fd, file;
+	int fd;
 
 	ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
 	fd = open(path, O_RDWR);
 	server_start(&s, layout, NULL);
 	EXPECT_EQ(1, pwrite(fd, "x", 1, 0));
-	file = server_open(&s, "f", O_RDWR);
-	EXPECT_EQ(1, pread(file, &c, 1, 0));
+	s.fd = server_must_open(&s, "f", O_RDWR);
+	EXPECT_EQ(1, pread(s.fd, &c, 1, 0));
 	EXPECT_EQ('x', c);
 	EXPECT_ERRNO(EBUSY, pread(fd, &c, 1, 0));
 	EXPECT_ERRNO(EBUSY, pwrite(fd, &c, 1, 0));
-	EXPECT_EQ(1, pwrite(file, "y", 1, 0));
-	close(file);
+	EXPECT_EQ(1, pwrite(s.fd, "y", 1, 0));
 	ASSERT_EQ(0, server_stop(&s));
 	EXPECT_EQ(1, pread(fd, &c, 1, 0));
 	EXPECT_EQ('y', c);
-	close(fd);
 }
 
-/* Read and write without end. The child ends with 1 if an answer is wrong. */
+/* Read or write without end. The child ends with 1 if an answer is wrong. */
 static pid_t child_copies(bool write)
 {
 	size_t len = 4 * MB;
@@ -341,36 +317,27 @@ static pid_t child_copies(bool write)
 	}
 }
 
-/* Whoever reads and writes does not keep a file system from the device. */
-TEST_F(binding, taken_under_copies)
+/*
+ * Whoever reads and writes keeps neither a file system from the device nor another
+ * driver, and can be killed.
+ */
+TEST_F(binding, taken_and_unbound_under_copies)
 {
 	struct server s;
-	pid_t pids[2];
-	int file, i;
-
-	ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
-	for (i = 0; i < 2; i++)
-		pids[i] = child_copies(i);
-	for (i = 0; i < 10; i++) {
-		server_start(&s, layout, NULL);
-		file = server_open(&s, "f", O_RDWR);
-		EXPECT_LE(0, file);
-		close(file);
-		EXPECT_EQ(0, server_stop(&s));
-	}
-	for (i = 0; i < 2; i++)
-		EXPECT_EQ(256 + SIGKILL, child_kill(pids[i]));
-}
-
-/* A write that runs can be killed, and does not keep the driver either. */
-TEST_F(binding, unbound_under_copies)
-{
 	pid_t pids[2];
 	int i;
 
 	ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
 	for (i = 0; i < 2; i++)
 		pids[i] = child_copies(i);
+	for (i = 0; i < 10; i++) {
+		server_start_f(&s, layout);
+		EXPECT_EQ(0, server_stop(&s));
+	}
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(256 + SIGKILL, child_kill(pids[i]));
+		pids[i] = child_copies(i);
+	}
 	usleep(300000);
 	ASSERT_EQ(0, dax_set_mode(dev, DAX_DEVDAX));
 	for (i = 0; i < 2; i++)
@@ -429,13 +396,9 @@ TEST_F(binding, taken_while_going)
 			try_write(p, NULL);
 		EXPECT_EQ(0, child_wait(pid));
 		ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
-		if (file >= 0) {
-			EXPECT_ERRNO(EIO, pread(file, &c, 1, 0));
-			close(file);
-		}
 		if (p) {
+			EXPECT_ERRNO(EIO, pread(file, &c, 1, 0));
 			EXPECT_FALSE(try_read(p, NULL));
-			munmap(p, LEN);
 		}
 		EXPECT_EQ(0, server_stop(&s));
 	}
@@ -496,95 +459,93 @@ static pid_t child_uses(const char *name)
 
 #define NR_USERS 4
 
-static void start_users(const char *name, pid_t *pids)
+static pid_t users[NR_USERS];
+
+static void start_users(const char *name)
 {
 	int i;
 
 	for (i = 0; i < NR_USERS; i++)
-		pids[i] = child_uses(i % 2 ? name : node);
+		users[i] = child_uses(i % 2 ? name : node);
 }
 
-static void stop_users(struct __test_metadata *_metadata, pid_t *pids)
+static void stop_users(struct __test_metadata *_metadata)
 {
 	int i;
 
 	for (i = 0; i < NR_USERS; i++)
-		EXPECT_EQ(256 + SIGKILL, child_kill(pids[i]));
+		EXPECT_EQ(256 + SIGKILL, child_kill(users[i]));
 }
 
 TEST_F(binding, modes_against_users)
 {
 	static const enum dax_mode modes[] = { DAX_FAMFS, DAX_DEVDAX, DAX_DISABLED,
 		DAX_DEVDAX, DAX_DISABLED, DAX_FAMFS };
-	pid_t pids[NR_USERS];
 	int i;
 
-	start_users(path, pids);
+	start_users(path);
 	for (i = 0; i < 18; i++) {
 		EXPECT_EQ(0, dax_set_mode(dev, modes[i % 6]));
 		usleep(20000);
 	}
-	stop_users(_metadata, pids);
+	stop_users(_metadata);
 }
 
-/* --- A device whose region may be given another layout --- */
-
-FIXTURE(dynamic)
+/* The whole region goes away: "ndctl disable-namespace". */
+TEST(removal_against_users)
 {
-};
+	int i;
 
-FIXTURE_VARIANT(dynamic)
-{
-	const char *dev;
-};
-
-FIXTURE_VARIANT_ADD(dynamic, one_range) { .dev = DAX_BIG };
-FIXTURE_VARIANT_ADD(dynamic, two_ranges) { .dev = DAX_TWO };
-
-FIXTURE_SETUP(dynamic)
-{
-	BEGIN(variant->dev);
-	use_device(_metadata, variant->dev);
-}
-
-FIXTURE_TEARDOWN(dynamic)
-{
-	leave_device(_metadata);
+	BEGIN(DAX_PMEM);
+	use_device(_metadata, DAX_PMEM);
+	start_users(path);
+	for (i = 0; i < 8; i++) {
+		ASSERT_EQ(0, dax_set_mode(dev, i % 2 ? DAX_DEVDAX : DAX_FAMFS));
+		usleep(20000);
+		EXPECT_EQ(0, take_away(false));
+	}
+	stop_users(_metadata);
+	unlink(node);
+	END();
 }
 
 /* Neither size, alignment nor ranges of a device change under a driver. */
-TEST_F(dynamic, layout_is_busy)
+TEST(layout_is_busy)
 {
-	static const enum dax_mode modes[] = { DAX_DEVDAX, DAX_FAMFS };
-	const uint64_t start = dax_pfn(dev, 0) * PAGE;
-	char range[64];
+	const char *const devs[] = { DAX_BIG, DAX_TWO };
 	size_t i;
 
-	snprintf(range, sizeof(range), "%jx-%jx", (uintmax_t)start,
-		 (uintmax_t)(start + 2 * MB - 1));
-	for (i = 0; i < 2; i++) {
-		ASSERT_EQ(0, dax_set_mode(dev, modes[i]));
-		EXPECT_EQ(-EBUSY, dax_write(dev, "mapping", range));
-		EXPECT_EQ(-EBUSY, dax_write(dev, "size", "0"));
-		EXPECT_EQ(-EBUSY, dax_write(dev, "align", "4096"));
+	BEGIN(DAX_BIG, DAX_TWO);
+	for (i = 0; i < ARRAY_SIZE(devs); i++) {
+		const uint64_t start = dax_pfn(devs[i], 0) * PAGE;
+		enum dax_mode mode;
+		char range[64];
+
+		snprintf(range, sizeof(range), "%jx-%jx", (uintmax_t)start,
+			 (uintmax_t)(start + 2 * MB - 1));
+		for (mode = DAX_DEVDAX; mode <= DAX_FAMFS; mode++) {
+			ASSERT_EQ(0, dax_set_mode(devs[i], mode));
+			EXPECT_EQ(-EBUSY, dax_write(devs[i], "mapping", range));
+			EXPECT_EQ(-EBUSY, dax_write(devs[i], "size", "0"));
+			EXPECT_EQ(-EBUSY, dax_write(devs[i], "align", "4096"));
+		}
+		/* without a driver it is the range that is wrong */
+		ASSERT_EQ(0, dax_set_mode(devs[i], DAX_DISABLED));
+		EXPECT_EQ(-ENOMEM, dax_write(devs[i], "mapping", range));
 	}
-	/* without a driver it is the range that is wrong */
-	ASSERT_EQ(0, dax_set_mode(dev, DAX_DISABLED));
-	EXPECT_EQ(-ENOMEM, dax_write(dev, "mapping", range));
+	END();
 }
 
 /* Make a device of 16 MiB in the region. Its name is @new. */
 static int make_device(char new[24])
 {
-	int err = dax_write(dev, "../dax_region/create", "1");
-	FILE *f;
+	int err = dax_write(DAX_BIG, "../dax_region/create", "1");
 
 	if (err)
 		return err;
-	f = fopen(strf("/sys/bus/dax/devices/%s/../dax_region/create", dev), "r");
-	if (!f || fscanf(f, "%23s", new) != 1)
+	if (sscanf(read_text(strf("/sys/bus/dax/devices/%s/../dax_region/create", DAX_BIG)),
+		   "%23s", new) != 1)
 		return -ENODEV;
-	fclose(f);
 	return dax_write(new, "size", "16777216");
 }
 
@@ -592,98 +553,70 @@ static int delete_device(const char *new)
 {
 	return dax_set_mode(new, DAX_DISABLED) ?:
 	       dax_write(new, "size", "0") ?:
-	       dax_write(dev, "../dax_region/delete", new);
+	       dax_write(DAX_BIG, "../dax_region/delete", new);
 }
 
 /* A device is made and deleted again under its users. */
-TEST_F(dynamic, delete_against_users)
+TEST(delete_against_users)
 {
-	char new[24], name[32];
-	pid_t pids[NR_USERS];
+	char new[24];
 	int i;
 
+	BEGIN(DAX_BIG);
+	use_device(_metadata, DAX_BIG);
 	for (i = 0; i < 5; i++) {
 		ASSERT_EQ(0, make_device(new));
-		snprintf(name, sizeof(name), "/dev/%s", new);
-		start_users(name, pids);
+		start_users(strf("/dev/%s", new));
 		EXPECT_EQ(0, dax_set_mode(new, i % 2 ? DAX_DEVDAX : DAX_FAMFS));
 		usleep(100000);
 		EXPECT_EQ(0, delete_device(new));
-		stop_users(_metadata, pids);
+		stop_users(_metadata);
 	}
+	unlink(node);
+	END();
 }
 
 /* A node can outlive its device, and is looked at by what drops caches. */
-TEST_F(dynamic, node_without_device)
+TEST(node_without_device)
 {
-	char new[24], old[40];
+	char new[24];
 	int fd;
 
+	BEGIN(DAX_BIG);
 	ASSERT_EQ(0, make_device(new));
 	ASSERT_EQ(0, dax_set_mode(new, DAX_DEVDAX));
-	snprintf(old, sizeof(old), "%s.old", node);
-	ASSERT_EQ(0, mknod(old, S_IFCHR | 0600, dev_of(strf("/dev/%s", new))));
-	devdax_works(_metadata, old);
-	fd = open(old, O_RDWR);
+	snprintf(node, sizeof(node), "/tmp/node.%d", getpid());
+	ASSERT_EQ(0, mknod(node, S_IFCHR | 0600, dev_of(strf("/dev/%s", new))));
+	devdax_works(_metadata, node);
+	fd = open(node, O_RDWR);
 	EXPECT_EQ(0, delete_device(new));
-	EXPECT_ERRNO(ENXIO, open(old, O_RDWR));
+	EXPECT_ERRNO(ENXIO, open(node, O_RDWR));
 	close(fd);
-	EXPECT_ERRNO(ENXIO, open(old, O_RDWR));
+	EXPECT_ERRNO(ENXIO, open(node, O_RDWR));
 	usleep(200000);	/* after a grace period */
 	EXPECT_EQ(0, write_text("/proc/sys/vm/drop_caches", "1"));
-	EXPECT_EQ(0, unlink(old));
-}
-
-/* --- A device whose region can go away, and come back with its layout --- */
-
-FIXTURE(region)
-{
-};
-
-FIXTURE_SETUP(region)
-{
-	BEGIN(DAX_PMEM, DAX_BIG);
-	use_device(_metadata, DAX_PMEM);
-}
-
-FIXTURE_TEARDOWN(region)
-{
-	leave_device(_metadata);
-}
-
-/* The whole region goes away: "ndctl disable-namespace". */
-TEST_F(region, removal_against_users)
-{
-	pid_t pids[NR_USERS];
-	int i;
-
-	start_users(path, pids);
-	for (i = 0; i < 8; i++) {
-		ASSERT_EQ(0, dax_set_mode(dev, i % 2 ? DAX_DEVDAX : DAX_FAMFS));
-		usleep(20000);
-		EXPECT_EQ(0, take_away(false));
-	}
-	stop_users(_metadata, pids);
+	EXPECT_EQ(0, unlink(node));
+	END();
 }
 
 /*
  * A removal that waits for a page of a file does not stop other devices, whose
  * attributes take the same lock.
  */
-TEST_F(region, removal_waits_alone)
+TEST(removal_waits_alone)
 {
 	char driver[PATH_MAX], name[64];
 	pid_t remover, reader;
-	int pipes[2], file;
 	struct server s;
+	int pipes[2];
 	char *p;
 
+	BEGIN(DAX_PMEM, DAX_BIG);
+	use_device(_metadata, DAX_PMEM);
 	ASSERT_TRUE(region_driver(driver, name, sizeof(name)));
 	ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
-	server_start(&s, layout, NULL);
-	file = server_open(&s, "f", O_RDWR);
-	p = map_fd(file);
-	ASSERT_NE(NULL, p);
+	server_start_f(&s, layout);
+	p = map_fd(s.fd);
 	p[0] = 1;
 	ASSERT_EQ(0, pin(pipes, p));
 
@@ -695,17 +628,16 @@ TEST_F(region, removal_waits_alone)
 	reader = child_start();
 	if (!reader)
 		_exit(!dax_pfn(DAX_BIG, 0));
-	EXPECT_TRUE(child_ends(reader, 5));
+	EXPECT_EQ(0, child_within(reader, 5));
 	EXPECT_TRUE(child_runs(remover));
 
 	unpin(pipes, NULL);
 	EXPECT_EQ(0, child_wait(remover));
-	EXPECT_EQ(0, child_wait(reader));
-	munmap(p, LEN);
-	close(file);
 	EXPECT_EQ(0, server_stop(&s));
 	write_text(FSDEV "/remove_id", dev);
 	EXPECT_EQ(0, write_text(strf("%s/bind", driver), name));
+	unlink(node);
+	END();
 }
 
 FAMFS_TEST_MAIN

@@ -29,53 +29,14 @@ static int other;	/* its neighbour */
 static void start(struct __test_metadata *_metadata)
 {
 	ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
-	server_start(&server, layout, NULL);
-	fd = server_must_open(&server, "f", O_RDWR);
+	server_start_f(&server, layout);
+	fd = server.fd;
 	other = server_must_open(&server, "other", O_RDWR);
 }
 
 static void stop(struct __test_metadata *_metadata)
 {
-	close(fd);
-	close(other);
 	EXPECT_EQ(0, server_stop(&server));
-}
-
-static void use_device(struct __test_metadata *_metadata, const char *name)
-{
-	dev = name;
-	/* forgets failed pages */
-	ASSERT_EQ(0, dax_rebind(dev));
-	snprintf(layout, sizeof(layout),
-		 "dev 0 /dev/%s\nfile f 644 8M simple 0:124M:8M\n"
-		 "file other 644 8M simple 0:140M:8M\n"
-		 "file new 644 2M simple 0:160M:2M\n", dev);
-	start(_metadata);
-}
-
-FIXTURE(device)
-{
-};
-
-FIXTURE_VARIANT(device)
-{
-	const char *dev;
-};
-
-FIXTURE_VARIANT_ADD(device, dynamic) { .dev = DAX_BIG };
-FIXTURE_VARIANT_ADD(device, two_ranges) { .dev = DAX_TWO };
-FIXTURE_VARIANT_ADD(device, pmem) { .dev = DAX_PMEM };
-
-FIXTURE_SETUP(device)
-{
-	BEGIN(variant->dev);
-	use_device(_metadata, variant->dev);
-}
-
-FIXTURE_TEARDOWN(device)
-{
-	stop(_metadata);
-	END();
 }
 
 /* The device is gone and comes back: everything works as on the first day. */
@@ -91,6 +52,37 @@ static void works_again(struct __test_metadata *_metadata)
 	munmap(p, LEN);
 }
 
+FIXTURE(device)
+{
+};
+
+FIXTURE_VARIANT(device)
+{
+	const char *dev;
+	bool dynamic;	/* in a node that it can become memory of */
+};
+
+FIXTURE_VARIANT_ADD(device, dynamic) { .dev = DAX_BIG, .dynamic = true };
+FIXTURE_VARIANT_ADD(device, two_ranges) { .dev = DAX_TWO, .dynamic = true };
+FIXTURE_VARIANT_ADD(device, pmem) { .dev = DAX_PMEM };
+
+FIXTURE_SETUP(device)
+{
+	BEGIN(variant->dev);
+	dev = variant->dev;
+	/* forgets failed pages */
+	ASSERT_EQ(0, dax_rebind(dev));
+	snprintf(layout, sizeof(layout), "dev 0 /dev/%s\nfile f 644 8M simple 0:124M:8M\n"
+		 "file other 644 8M simple 0:140M:8M\nfile new 644 2M simple 0:160M:2M\n", dev);
+	start(_metadata);
+}
+
+FIXTURE_TEARDOWN(device)
+{
+	stop(_metadata);
+	END();
+}
+
 TEST_F(device, unbind_mapped)
 {
 	struct fault f;
@@ -100,7 +92,6 @@ TEST_F(device, unbind_mapped)
 	pmd = map_rw(fd, LEN, 0);
 	pte = map_rw(other, LEN, PAGE);
 	priv = map_file(other, LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE);
-	ASSERT_NE(NULL, priv);
 	fill_pattern(pmd, LEN, 1, 0);
 	fill_pattern(pte, LEN, 2, 0);
 	priv[0] = 'a';
@@ -128,38 +119,30 @@ TEST_F(device, unbind_mapped)
 	ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
 	EXPECT_FALSE(try_read(pmd, NULL));
 	EXPECT_EQ(-1, pread(fd, &c, 1, 0));
-	EXPECT_EQ(0, munmap(pmd, LEN));
-	EXPECT_EQ(0, munmap(pte, LEN));
-	EXPECT_EQ(0, munmap(priv, LEN));
+	/* and the memory has kept what was written */
+	stop(_metadata);
+	start(_metadata);
+	EXPECT_TRUE(has_pattern(fd, LEN, 1, 0));
 	works_again(_metadata);
 }
 
-/* Famfs mode and devdax mode find what the other one has left. */
-TEST_F(device, content_survives)
+/* The memory becomes RAM and comes back, while an old mapping is around. */
+TEST_F(device, unbind_to_another_mode_and_back)
 {
-	int raw, i;
-	char *p;
+	char *p = map_rw(fd, LEN, 0);
+	int i;
 
-	for (i = 0; i < 3; i++) {
-		p = map_rw(fd, LEN, 0);
-		if (i)
-			EXPECT_EQ(-1, check_pattern(p, LEN, 100 + i, 0));
-		fill_pattern(p, LEN, i, 0);
-		ASSERT_EQ(0, dax_unbind(dev));
-		munmap(p, LEN);
-		stop(_metadata);
-
+	fill_pattern(p, LEN, 5, 0);
+	for (i = 0; i < 2; i++) {
+		if (variant->dynamic) {
+			ASSERT_EQ(0, dax_set_mode(dev, DAX_RAM));
+			EXPECT_FALSE(try_read(p, NULL));
+		}
 		ASSERT_EQ(0, dax_set_mode(dev, DAX_DEVDAX));
-		raw = dax_open(dev, O_RDWR);
-		p = map_at(LEN, PROT_READ | PROT_WRITE, MAP_SHARED, raw, OFF,
-			   PMD, 0);
-		ASSERT_NE(NULL, p);
-		EXPECT_EQ(-1, check_pattern(p, LEN, i, 0));
-		fill_pattern(p, LEN, 101 + i, 0);
-		munmap(p, LEN);
-		close(raw);
-		start(_metadata);
+		ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
+		EXPECT_FALSE(try_read(p + PAGE, NULL));
 	}
+	works_again(_metadata);
 }
 
 /* Each child works until the device is gone, and says with 0 that it is. */
@@ -218,37 +201,30 @@ TEST_F(device, unbind_busy)
 }
 
 /* While pages are pinned the unbind waits, and then it completes. */
-static void unbind_pinned(struct __test_metadata *_metadata, size_t skew)
+TEST_F(device, unbind_pinned)
 {
+	const size_t skew[] = { 0, PAGE };	/* PMDs, pages */
 	char buf[PAGE], *p;
 	int pipes[2];
 	pid_t pid;
+	size_t i;
 
-	p = map_rw(fd, LEN, skew);
-	fill_pattern(p, LEN, 4, 0);
-	ASSERT_EQ(0, pin(pipes, p + 3 * MB));
+	for (i = 0; i < ARRAY_SIZE(skew); i++) {
+		p = map_rw(fd, LEN, skew[i]);
+		fill_pattern(p, LEN, 4, 0);
+		ASSERT_EQ(0, pin(pipes, p + 3 * MB));
 
-	pid = child_unbinds(dev);
-	usleep(1500000);
-	ASSERT_TRUE(child_runs(pid));
-	/* the mapping is gone already, the memory is not */
-	EXPECT_FALSE(try_read(p, NULL));
-	unpin(pipes, buf);
-	EXPECT_EQ(-1, check_pattern(buf, PAGE, 4, 3 * MB));
-	EXPECT_EQ(0, child_wait(pid));
-	EXPECT_EQ(DAX_DISABLED, dax_get_mode(dev));
-	munmap(p, LEN);
-	works_again(_metadata);
-}
-
-TEST_F(device, unbind_pinned_pmd)
-{
-	unbind_pinned(_metadata, 0);
-}
-
-TEST_F(device, unbind_pinned_pte)
-{
-	unbind_pinned(_metadata, PAGE);
+		pid = child_unbinds(dev);
+		usleep(1500000);
+		ASSERT_TRUE(child_runs(pid));
+		/* the mapping is gone already, the memory is not */
+		EXPECT_FALSE(try_read(p, NULL));
+		unpin(pipes, buf);
+		EXPECT_EQ(-1, check_pattern(buf, PAGE, 4, 3 * MB));
+		EXPECT_EQ(0, child_wait(pid));
+		EXPECT_EQ(DAX_DISABLED, dax_get_mode(dev));
+		works_again(_metadata);
+	}
 }
 
 /* Who pins the pages is killed: that ends the pins, and the unbind. */
@@ -331,11 +307,12 @@ static pid_t child_unmounts(void)
 	_exit(umount2(server.mnt, 0) ? errno : 0);
 }
 
-static pid_t child_unbinds_on(int cpu)
+/* On the other CPU. */
+static pid_t child_unbinds_there(void)
 {
 	pid_t pid;
 
-	pin_to_cpu(cpu);
+	pin_to_cpu(1);
 	pid = child_unbinds(dev);
 	pin_to_cpu(0);
 	return pid;
@@ -344,63 +321,48 @@ static pid_t child_unbinds_on(int cpu)
 /*
  * Removal and unmount at the same time, and a page that both have to wait for.
  * The unmount must not finish under the notification of the removal, which can
- * not go on when the page is free, since its CPU is busy.
+ * not go on when the page is free, since its CPU is busy. If the removal is first,
+ * its notification uses the file, and the eviction waits until it does not; else
+ * the notification waits for the eviction, and the end of the hold for it.
  */
-static void unbind_and_unmount(struct __test_metadata *_metadata,
-			       bool unbind_first)
+TEST_F(device, unbind_and_unmount)
 {
-	pid_t unbinder, unmounter, hog;
-	int pipes[2];
+	pid_t (*const start_it[])(void) = { child_unbinds_there, child_unmounts };
+	int first, pipes[2];
+	pid_t pids[2], hog;
 	char *p;
 
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
 		SKIP(return, "one CPU");
-	p = map_rw(fd, LEN, 0);
-	fill_pattern(p, PAGE, 4, 0);
-	ASSERT_EQ(0, pin(pipes, p));
-	munmap(p, LEN);
-	close(fd);
-	close(other);
+	for (first = 0; first < 2; first++) {
+		p = map_rw(fd, LEN, 0);
+		fill_pattern(p, PAGE, 4, 0);
+		ASSERT_EQ(0, pin(pipes, p));
+		munmap(p, LEN);
+		close(fd);
+		close(other);
 
-	if (unbind_first) {
-		unbinder = child_unbinds_on(1);
+		pids[first] = start_it[first]();
 		usleep(500000);
-	}
-	unmounter = child_unmounts();
-	usleep(500000);
-	if (!unbind_first) {
-		unbinder = child_unbinds_on(1);
+		pids[!first] = start_it[!first]();
 		usleep(500000);
+		ASSERT_TRUE(child_runs(pids[0]) && child_runs(pids[1]));
+
+		hog = child_hogs(1);
+		usleep(100000);
+		unpin(pipes, NULL);
+		usleep(300000);
+		EXPECT_TRUE(child_runs(pids[1])) {
+			TH_LOG("unmounted under the notification");
+		}
+		EXPECT_EQ(256 + SIGKILL, child_kill(hog));
+		EXPECT_EQ(0, child_wait(pids[0]));
+		EXPECT_EQ(0, child_wait(pids[1]));
+
+		/* for the teardown */
+		child_wait(server.pid);
+		start(_metadata);
 	}
-	ASSERT_TRUE(child_runs(unmounter));
-	ASSERT_TRUE(child_runs(unbinder));
-
-	hog = child_hogs(1);
-	usleep(100000);
-	unpin(pipes, NULL);
-	usleep(300000);
-	EXPECT_TRUE(child_runs(unmounter)) {
-		TH_LOG("unmounted under the notification");
-	}
-	EXPECT_EQ(256 + SIGKILL, child_kill(hog));
-	EXPECT_EQ(0, child_wait(unbinder));
-	EXPECT_EQ(0, child_wait(unmounter));
-
-	/* for the teardown */
-	waitpid(server.pid, NULL, 0);
-	start(_metadata);
-}
-
-/* The notification uses the file, and the eviction waits until it does not. */
-TEST_F(device, unbind_and_unmount)
-{
-	unbind_and_unmount(_metadata, true);
-}
-
-/* The notification waits for the eviction; the end of the hold, for it. */
-TEST_F(device, unmount_and_unbind)
-{
-	unbind_and_unmount(_metadata, false);
 }
 
 /*
@@ -430,31 +392,8 @@ TEST_F(device, registered_buffer_is_refused)
 	EXPECT_EQ(0, dax_unbind(dev));
 }
 
-static volatile struct fault async;
-
-static void on_async_bus(int sig, siginfo_t *info, void *context)
-{
-	async.code = info->si_code;
-	async.addr = info->si_addr;
-	async.signo = sig;
-}
-
-/* From now on failures are reported there. Return: false if there are none. */
-static bool expect_async(void)
-{
-	struct sigaction bus = {
-		.sa_sigaction = on_async_bus,
-		.sa_flags = SA_SIGINFO,
-	};
-
-	async.signo = 0;
-	sigaction(SIGBUS, &bus, NULL);
-	return can_poison();
-}
-
 /* Everything of the file but one page can be used. */
-static void only_page_failed(struct __test_metadata *_metadata, char *p,
-			     size_t bad)
+static void only_page_failed(struct __test_metadata *_metadata, char *p, size_t bad)
 {
 	struct fault f;
 	char buf[2 * PAGE];
@@ -476,63 +415,63 @@ static void only_page_failed(struct __test_metadata *_metadata, char *p,
 	EXPECT_EQ(2 * PAGE, pread(other, buf, 2 * PAGE, 0));
 }
 
-static void memory_failure(struct __test_metadata *_metadata, size_t skew,
-			   size_t bad)
+TEST_F(device, memory_failure)
 {
-	char *p = map_rw(fd, LEN, skew), *q = map_rw(other, LEN, 0);
+	const struct {
+		size_t skew, bad;
+	} cases[] = {
+		{ PAGE, MB + 3 * PAGE },
+		{ 0, 3 * MB + 7 * PAGE },
+		/* in the second range of DAX_TWO: offsets count over all ranges */
+		{ 0, 5 * MB },
+	};
+	struct fault f;
+	char *p, *q;
+	size_t i;
 	int new;
 
-	fill_pattern(p, LEN, 7, 0);
-	fill_pattern(q, LEN, 8, 0);
-	if (!expect_async())
+	if (!can_poison())
 		SKIP(return, "no injection of memory failure");
-	ASSERT_EQ(0, dax_poison(dev, OFF + bad));
-	EXPECT_EQ(SIGBUS, async.signo);
-	EXPECT_LE(BUS_MCEERR_AR, async.code);
-	EXPECT_EQ(p + bad, (char *)async.addr);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		const size_t bad = cases[i].bad;
 
-	only_page_failed(_metadata, p, bad);
-	EXPECT_EQ(-1, check_pattern(q, LEN, 8, 0));
-	new = server_open(&server, "new", O_RDWR);
-	EXPECT_EQ(1, pwrite(new, "x", 1, 0));
-	close(new);
-	/* a new mapping finds the same */
-	munmap(p, LEN);
-	p = map_rw(fd, LEN, 0);
-	EXPECT_FALSE(try_read(p + bad, NULL));
-	EXPECT_TRUE(try_write(p + bad + PAGE, NULL));
-	EXPECT_TRUE(try_write(p + (bad + 4 * MB) % LEN, NULL));
-	munmap(p, LEN);
-	munmap(q, LEN);
-	/* the record goes with the binding */
-	ASSERT_EQ(0, dax_unbind(dev));
-	works_again(_metadata);
-}
+		p = map_rw(fd, LEN, cases[i].skew);
+		q = map_rw(other, LEN, 0);
+		fill_pattern(p, LEN, 7, 0);
+		fill_pattern(q, LEN, 8, 0);
+		note_faults(&f);
+		ASSERT_EQ(0, dax_poison(dev, OFF + bad));
+		EXPECT_EQ(SIGBUS, f.signo);
+		EXPECT_LE(BUS_MCEERR_AR, f.code);
+		EXPECT_EQ(p + bad, (char *)f.addr);
 
-TEST_F(device, memory_failure_pte)
-{
-	memory_failure(_metadata, PAGE, MB + 3 * PAGE);
-}
-
-TEST_F(device, memory_failure_pmd)
-{
-	memory_failure(_metadata, 0, 3 * MB + 7 * PAGE);
-}
-
-/* In the second range of DAX_TWO: offsets count over all ranges. */
-TEST_F(device, memory_failure_behind)
-{
-	memory_failure(_metadata, 0, 5 * MB);
+		only_page_failed(_metadata, p, bad);
+		EXPECT_EQ(-1, check_pattern(q, LEN, 8, 0));
+		new = server_open(&server, "new", O_RDWR);
+		EXPECT_EQ(1, pwrite(new, "x", 1, 0));
+		close(new);
+		/* a new mapping finds the same */
+		munmap(p, LEN);
+		p = map_rw(fd, LEN, 0);
+		EXPECT_FALSE(try_read(p + bad, NULL));
+		EXPECT_TRUE(try_write(p + bad + PAGE, NULL));
+		EXPECT_TRUE(try_write(p + (bad + 4 * MB) % LEN, NULL));
+		/* the record goes with the binding */
+		ASSERT_EQ(0, dax_unbind(dev));
+		works_again(_metadata);
+	}
 }
 
 TEST_F(device, memory_failure_unmapped)
 {
+	struct fault f;
 	char buf[8];
 
-	if (!expect_async())
+	if (!can_poison())
 		SKIP(return, "no injection of memory failure");
+	note_faults(&f);
 	ASSERT_EQ(0, dax_poison(dev, OFF + MB));
-	EXPECT_EQ(0, async.signo);
+	EXPECT_EQ(0, f.signo);
 	EXPECT_ERRNO(EIO, pread(fd, buf, 8, MB));
 	EXPECT_EQ(8, pread(fd, buf, 8, MB + PAGE));
 	/* of no file at all */
@@ -598,50 +537,6 @@ TEST_F(device, memory_failure_and_unbind)
 		EXPECT_EQ(0, log_problems());
 		ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
 	}
-	works_again(_metadata);
-}
-
-/* --- Devices in a node that they can become memory of --- */
-
-FIXTURE(ram)
-{
-};
-
-FIXTURE_VARIANT(ram)
-{
-	const char *dev;
-};
-
-FIXTURE_VARIANT_ADD(ram, dynamic) { .dev = DAX_BIG };
-FIXTURE_VARIANT_ADD(ram, two_ranges) { .dev = DAX_TWO };
-
-FIXTURE_SETUP(ram)
-{
-	BEGIN(variant->dev);
-	use_device(_metadata, variant->dev);
-}
-
-FIXTURE_TEARDOWN(ram)
-{
-	stop(_metadata);
-	END();
-}
-
-/* The memory becomes RAM and comes back, while an old mapping is around. */
-TEST_F(ram, unbind_to_ram_and_back)
-{
-	char *p = map_rw(fd, LEN, 0);
-	int i;
-
-	fill_pattern(p, LEN, 5, 0);
-	for (i = 0; i < 2; i++) {
-		ASSERT_EQ(0, dax_set_mode(dev, DAX_RAM));
-		EXPECT_FALSE(try_read(p, NULL));
-		ASSERT_EQ(0, dax_set_mode(dev, DAX_DEVDAX));
-		ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
-		EXPECT_FALSE(try_read(p + PAGE, NULL));
-	}
-	munmap(p, LEN);
 	works_again(_metadata);
 }
 

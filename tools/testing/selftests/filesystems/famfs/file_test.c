@@ -19,7 +19,6 @@ FIXTURE(file)
 {
 	struct server s;
 	char layout[512];
-	int fd;
 };
 
 FIXTURE_VARIANT(file)
@@ -106,8 +105,7 @@ static void print_layout(const FIXTURE_VARIANT(file) *v, char *text)
 		p += sprintf(p, "dev %d /dev/%s\n", i, v->devs[i]);
 	p += sprintf(p, "file f 644 %ju ", (uintmax_t)v->size);
 	if (v->chunk)
-		p += sprintf(p, "interleave %ju %ju", (uintmax_t)v->chunk,
-			     (uintmax_t)v->size);
+		p += sprintf(p, "interleave %ju %ju", (uintmax_t)v->chunk, (uintmax_t)v->size);
 	else
 		p += sprintf(p, "simple");
 	for (i = 0; i < nr_strips(v); i++)
@@ -119,8 +117,7 @@ static void print_layout(const FIXTURE_VARIANT(file) *v, char *text)
 }
 
 /* Where is this byte? Worked out one by one, without a look at the kernel. */
-static void place(const FIXTURE_VARIANT(file) *v, uint64_t pos, int *dev,
-		  uint64_t *off)
+static void place(const FIXTURE_VARIANT(file) *v, uint64_t pos, int *dev, uint64_t *off)
 {
 	int n = nr_strips(v), i;
 
@@ -148,89 +145,84 @@ static bool needs_small_pages(const FIXTURE_VARIANT(file) *v)
 	return all % PAGE;
 }
 
-static void mount_it(struct __test_metadata *_metadata, FIXTURE_DATA(file) *self)
-{
-	server_start(&self->s, self->layout, NULL);
-	self->fd = server_must_open(&self->s, "f", O_RDWR);
-}
-
-static void unmount_it(struct __test_metadata *_metadata,
-		       FIXTURE_DATA(file) *self)
-{
-	close(self->fd);
-	EXPECT_EQ(0, server_stop(&self->s));
-}
-
 FIXTURE_SETUP(file)
 {
 	BEGIN(variant->devs[0], variant->devs[1]);
 	if (needs_small_pages(variant))
 		SKIP(return, "pages are too large for this map");
 	print_layout(variant, self->layout);
-	mount_it(_metadata, self);
+	server_start_f(&self->s, self->layout);
 }
 
 FIXTURE_TEARDOWN(file)
 {
-	unmount_it(_metadata, self);
+	EXPECT_EQ(0, server_stop(&self->s));
 	END();
 }
 
-/* Every byte lies where the map says: seen through the raw device. */
+/*
+ * Every byte lies where the map says: seen through the raw device, and written
+ * there.
+ */
 TEST_F(file, lies_where_the_map_says)
 {
 	uint8_t *raw[MAX_DEVS];
-	size_t len[MAX_DEVS];
 	uint64_t pos, off;
 	int i, fd, dev;
 
-	ASSERT_TRUE(write_pattern(self->fd, variant->size, 1, 0));
-	unmount_it(_metadata, self);
+	ASSERT_TRUE(write_pattern(self->s.fd, variant->size, 1, 0));
+	ASSERT_EQ(0, server_stop(&self->s));
 
 	for (i = 0; i < MAX_DEVS && variant->devs[i]; i++) {
 		ASSERT_EQ(0, dax_set_mode(variant->devs[i], DAX_DEVDAX));
 		fd = dax_open(variant->devs[i], O_RDWR);
-		len[i] = dax_size(variant->devs[i]);
-		raw[i] = mmap(NULL, len[i], PROT_READ, MAP_SHARED, fd, 0);
-		ASSERT_NE(MAP_FAILED, raw[i]);
+		raw[i] = map_rw(fd, dax_size(variant->devs[i]), 0);
 		close(fd);
 	}
 	for (pos = 0; pos < variant->size; pos++) {
 		place(variant, pos, &dev, &off);
 		if (raw[dev][off] != pattern(1, pos))
 			break;
+		raw[dev][off] = pattern(2, pos);
 	}
 	EXPECT_EQ(variant->size, pos);
 
-	for (i = 0; i < MAX_DEVS && variant->devs[i]; i++) {
-		munmap(raw[i], len[i]);
+	for (i = 0; i < MAX_DEVS && variant->devs[i]; i++)
 		ASSERT_EQ(0, dax_set_mode(variant->devs[i], DAX_FAMFS));
+	server_start_f(&self->s, self->layout);
+	EXPECT_TRUE(has_pattern(self->s.fd, variant->size, 2, 0));
+}
+
+/* Touch a byte of each @step bytes from @off up to @end. Return: the faults that it took. */
+static long touch(uint8_t *p, size_t off, size_t end, size_t step, bool write)
+{
+	volatile uint8_t *v = p;
+	long before = faults();
+
+	for (; off < end; off += step) {
+		if (write)
+			v[off] = pattern(1, off);
+		else
+			(void)v[off];
 	}
-	mount_it(_metadata, self);
-	/* the content has survived all that */
-	EXPECT_TRUE(has_pattern(self->fd, variant->size, 1, 0));
+	return faults() - before;
 }
 
 TEST_F(file, map_shared)
 {
-	void *p = map_rw(self->fd, variant->size, 0);
-	long before = faults(), taken;
-	size_t i;
-
-	for (i = 0; i < variant->size; i += PAGE)
-		((volatile uint8_t *)p)[i] = 1;
+	void *p = map_rw(self->s.fd, variant->size, 0);
 	/* at once: small_pages() has faults of its own */
-	taken = faults() - before;
+	long taken = touch(p, 0, variant->size, PAGE, true);
+
 	if (variant->faults && small_pages())
 		EXPECT_EQ(variant->faults, taken);
 	fill_pattern(p, variant->size, 2, 0);
-	EXPECT_TRUE(has_pattern(self->fd, variant->size, 2, 0));
-	ASSERT_TRUE(write_pattern(self->fd, variant->size, 3, 0));
+	EXPECT_TRUE(has_pattern(self->s.fd, variant->size, 2, 0));
+	ASSERT_TRUE(write_pattern(self->s.fd, variant->size, 3, 0));
 	EXPECT_EQ(-1, check_pattern(p, variant->size, 3, 0));
 	EXPECT_EQ(0, msync(p, variant->size, MS_SYNC));
-	EXPECT_EQ(0, fsync(self->fd));
-	EXPECT_EQ(0, fdatasync(self->fd));
-	munmap(p, variant->size);
+	EXPECT_EQ(0, fsync(self->s.fd));
+	EXPECT_EQ(0, fdatasync(self->s.fd));
 }
 
 /* Mapped at an address that rules out PMDs, read first and written then. */
@@ -239,13 +231,13 @@ TEST_F(file, map_pages)
 	uint8_t *p, *q;
 	size_t i;
 
-	ASSERT_TRUE(write_pattern(self->fd, variant->size, 4, 0));
-	p = map_rw(self->fd, variant->size, PAGE);
+	ASSERT_TRUE(write_pattern(self->s.fd, variant->size, 4, 0));
+	p = map_rw(self->s.fd, variant->size, PAGE);
 	EXPECT_EQ(-1, check_pattern(p, variant->size, 4, 0));
 	for (i = 0; i < variant->size; i += PAGE)
 		p[i] = pattern(5, i);
 	/* another mapping, with PMDs, sees the same, and the other way round */
-	q = map_rw(self->fd, variant->size, 0);
+	q = map_rw(self->s.fd, variant->size, 0);
 	for (i = 0; i < variant->size; i += PAGE) {
 		ASSERT_EQ(pattern(5, i), q[i]);
 		if (i + 1 < variant->size)
@@ -253,17 +245,15 @@ TEST_F(file, map_pages)
 		q[i] = pattern(6, i);
 		ASSERT_EQ(pattern(6, i), p[i]);
 	}
-	munmap(q, variant->size);
 	fill_pattern(p, variant->size, 7, 0);
-	EXPECT_TRUE(has_pattern(self->fd, variant->size, 7, 0));
-	munmap(p, variant->size);
+	EXPECT_TRUE(has_pattern(self->s.fd, variant->size, 7, 0));
 }
 
 /* What it protects where nothing is mapped, waits for the page. */
 TEST_F(file, userfaultfd)
 {
 	size_t i, len = (variant->size + PAGE - 1) & ~(PAGE - 1);
-	uint8_t *p = map_rw(self->fd, variant->size, 0);
+	uint8_t *p = map_rw(self->s.fd, variant->size, 0);
 	int uffd;
 
 	uffd = uffd_open(p, len);
@@ -281,22 +271,18 @@ TEST_F(file, userfaultfd)
 	close(uffd);
 	fill_pattern(p, variant->size, 11, 0);
 	EXPECT_EQ(-1, check_pattern(p, variant->size, 11, 0));
-	munmap(p, variant->size);
 }
 
 TEST_F(file, map_private)
 {
 	uint8_t *p;
 
-	ASSERT_TRUE(write_pattern(self->fd, variant->size, 8, 0));
-	p = map_file(self->fd, variant->size, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE);
-	ASSERT_NE(NULL, p);
+	ASSERT_TRUE(write_pattern(self->s.fd, variant->size, 8, 0));
+	p = map_file(self->s.fd, variant->size, PROT_READ | PROT_WRITE, MAP_PRIVATE);
 	EXPECT_EQ(-1, check_pattern(p, variant->size, 8, 0));
 	fill_pattern(p, variant->size, 9, 0);
 	EXPECT_EQ(-1, check_pattern(p, variant->size, 9, 0));
-	EXPECT_TRUE(has_pattern(self->fd, variant->size, 8, 0));
-	munmap(p, variant->size);
+	EXPECT_TRUE(has_pattern(self->s.fd, variant->size, 8, 0));
 }
 
 /* What this file system is for: nothing here asks the server. */
@@ -307,27 +293,25 @@ TEST_F(file, no_upcalls)
 	uint8_t *p;
 	size_t i;
 
-	p = map_rw(self->fd, variant->size, 0);
+	p = map_rw(self->s.fd, variant->size, 0);
 	for (i = 0; i < variant->size; i += 16 * PAGE) {
 		p[i]++;
-		ASSERT_EQ(1, pwrite(self->fd, buf, 1, i));
-		ASSERT_EQ(1, pread(self->fd, buf, 1, i));
+		ASSERT_EQ(1, pwrite(self->s.fd, buf, 1, i));
+		ASSERT_EQ(1, pread(self->s.fd, buf, 1, i));
 	}
 	EXPECT_EQ(0, msync(p, variant->size, MS_SYNC));
 	EXPECT_EQ(0, msync(p, variant->size, MS_ASYNC));
 	EXPECT_EQ(0, madvise(p, variant->size, MADV_DONTNEED));
 	EXPECT_LE(0, p[0]);
 	munmap(p, variant->size);
-	p = map_file(self->fd, variant->size, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE);
+	p = map_file(self->s.fd, variant->size, PROT_READ | PROT_WRITE, MAP_PRIVATE);
 	p[0]++;
-	munmap(p, variant->size);
-	EXPECT_EQ(0, fsync(self->fd));
-	EXPECT_EQ(0, lseek(self->fd, 0, SEEK_DATA));
-	EXPECT_EQ(variant->size, lseek(self->fd, 0, SEEK_HOLE));
-	EXPECT_EQ(variant->size, lseek(self->fd, 0, SEEK_END));
-	EXPECT_EQ(0, pread(self->fd, buf, 1, variant->size));
-	EXPECT_ERRNO(ENOSPC, pwrite(self->fd, buf, 1, variant->size));
+	EXPECT_EQ(0, fsync(self->s.fd));
+	EXPECT_EQ(0, lseek(self->s.fd, 0, SEEK_DATA));
+	EXPECT_EQ(variant->size, lseek(self->s.fd, 0, SEEK_HOLE));
+	EXPECT_EQ(variant->size, lseek(self->s.fd, 0, SEEK_END));
+	EXPECT_EQ(0, pread(self->s.fd, buf, 1, variant->size));
+	EXPECT_ERRNO(ENOSPC, pwrite(self->s.fd, buf, 1, variant->size));
 	EXPECT_EQ(before, server_requests(&self->s));
 	EXPECT_EQ(1, server_count(&self->s, FUSE_GET_FMAP));
 	EXPECT_EQ(0, server_count(&self->s, FUSE_READ));
@@ -336,59 +320,50 @@ TEST_F(file, no_upcalls)
 	EXPECT_EQ(0, server_count(&self->s, FUSE_LSEEK));
 }
 
-TEST_F(file, ends)
+TEST_F(file, statx_and_ends)
 {
+	struct statx stx;
 	char buf[64];
 	void *p;
 	size_t room = (variant->size + PAGE - 1) / PAGE * PAGE;
 
-	EXPECT_EQ(10, pread(self->fd, buf, 64, variant->size - 10));
-	EXPECT_EQ(0, pread(self->fd, buf, 64, variant->size));
-	EXPECT_EQ(0, pread(self->fd, buf, 64, variant->size + GB));
-	p = map_rw(self->fd, room + 4 * PAGE, 0);
+	ASSERT_EQ(0, statx(self->s.fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx));
+	EXPECT_EQ(variant->size, stx.stx_size);
+	EXPECT_NE(0, stx.stx_attributes & STATX_ATTR_DAX);
+	EXPECT_NE(0, stx.stx_attributes_mask & STATX_ATTR_DAX);
+
+	EXPECT_EQ(10, pread(self->s.fd, buf, 64, variant->size - 10));
+	EXPECT_EQ(0, pread(self->s.fd, buf, 64, variant->size));
+	EXPECT_EQ(0, pread(self->s.fd, buf, 64, variant->size + GB));
+	p = map_rw(self->s.fd, room + 4 * PAGE, 0);
 	EXPECT_TRUE(try_read(p + variant->size - 1, NULL));
 	EXPECT_TRUE(try_write(p + room - 1, NULL));
 	EXPECT_FALSE(try_read(p + room, NULL));
 	EXPECT_FALSE(try_write(p + room + PAGE, NULL));
-	munmap(p, room + 4 * PAGE);
 }
 
 TEST_F(file, sendfile_and_splice)
 {
 	size_t len = variant->size < 256 * KB ? variant->size : 256 * KB;
 	int out = memfd_create("out", MFD_CLOEXEC), pipes[2];
-	char buf[100], *p = map_rw(self->fd, len, 0);
+	char buf[100], *p = map_rw(self->s.fd, len, 0);
 	off_t off = 0;
 
 	fill_pattern(p, len, 13, 0);
 	while ((size_t)off < len)
-		ASSERT_LT(0, sendfile(out, self->fd, &off, len - off));
+		ASSERT_LT(0, sendfile(out, self->s.fd, &off, len - off));
 	EXPECT_TRUE(has_pattern(out, len, 13, 0));
 
 	ASSERT_EQ(0, pipe(pipes));
 	off = 0;
-	ASSERT_EQ(100, splice(self->fd, &off, pipes[1], NULL, 100, 0));
+	ASSERT_EQ(100, splice(self->s.fd, &off, pipes[1], NULL, 100, 0));
 	ASSERT_EQ(100, read(pipes[0], buf, 100));
 	EXPECT_EQ(-1, check_pattern(buf, 100, 13, 0));
 	fill_pattern(buf, 100, 14, 0);
 	ASSERT_EQ(100, write(pipes[1], buf, 100));
 	off = 1000;
-	ASSERT_EQ(100, splice(pipes[0], NULL, self->fd, &off, 100, 0));
+	ASSERT_EQ(100, splice(pipes[0], NULL, self->s.fd, &off, 100, 0));
 	EXPECT_EQ(-1, check_pattern(p + 1000, 100, 14, 0));
-	munmap(p, len);
-	close(pipes[0]);
-	close(pipes[1]);
-	close(out);
-}
-
-TEST_F(file, statx_says_dax)
-{
-	struct statx stx;
-
-	ASSERT_EQ(0, statx(self->fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx));
-	EXPECT_EQ(variant->size, stx.stx_size);
-	EXPECT_NE(0, stx.stx_attributes & STATX_ATTR_DAX);
-	EXPECT_NE(0, stx.stx_attributes_mask & STATX_ATTR_DAX);
 }
 
 /* Opened in every way; what the server replies to the open changes nothing. */
@@ -406,11 +381,14 @@ TEST_F(file, open_flags)
 		int fd = server_open(&self->s, "f", flags[i]);
 
 		ASSERT_LE(0, fd);
-		/* no alignment is asked for */
-		if (flags[i] != O_RDONLY)
+		/* no alignment is asked for, not even with O_DIRECT */
+		if (flags[i] != O_RDONLY) {
 			EXPECT_EQ(7, pwrite(fd, "content", 7, 13));
-		EXPECT_EQ(7, pread(fd, buf, 7, 13));
-		EXPECT_EQ(0, memcmp(buf, "content", i ? 7 : 0));
+			EXPECT_EQ(3, pwrite(fd, "content", 7, variant->size - 3));
+			EXPECT_ERRNO(ENOSPC, pwrite(fd, "content", 7, variant->size + MB));
+		}
+		EXPECT_EQ(7, pread(fd, buf + 1, 7, 13));
+		EXPECT_EQ(0, memcmp(buf + 1, "content", i ? 7 : 0));
 		close(fd);
 	}
 	EXPECT_EQ(before, server_count(&self->s, FUSE_GET_FMAP));
@@ -418,120 +396,77 @@ TEST_F(file, open_flags)
 
 TEST_F(file, server_dies)
 {
-	uint8_t *p = map_rw(self->fd, variant->size, 0);
+	uint8_t *p = map_rw(self->s.fd, variant->size, 0);
 
 	fill_pattern(p, PAGE, 15, 0);
 	server_kill(&self->s);
 	EXPECT_EQ(-1, check_pattern(p, PAGE, 15, 0));
 	EXPECT_TRUE(try_write(p + variant->size - 1, NULL));
-	EXPECT_TRUE(has_pattern(self->fd, 64, 15, 0));
-	EXPECT_TRUE(write_pattern(self->fd, 64, 16, 100));
+	EXPECT_TRUE(has_pattern(self->s.fd, 64, 15, 0));
+	EXPECT_TRUE(write_pattern(self->s.fd, 64, 16, 100));
 	EXPECT_EQ(-1, check_pattern(p + 100, 64, 16, 100));
-	EXPECT_EQ(0, fsync(self->fd));
+	EXPECT_EQ(0, fsync(self->s.fd));
 	EXPECT_EQ(0, msync(p, PAGE, MS_SYNC));
 	EXPECT_EQ(-ENOTCONN, server_open(&self->s, "other", O_RDONLY));
 	/* a mapping of an open file can still be made */
 	munmap(p, variant->size);
-	p = map_file(self->fd, variant->size, PROT_READ, MAP_SHARED);
-	ASSERT_NE(NULL, p);
+	p = map_file(self->s.fd, variant->size, PROT_READ, MAP_SHARED);
 	EXPECT_EQ(-1, check_pattern(p, 64, 15, 0));
-	munmap(p, variant->size);
 
-	unmount_it(_metadata, self);
-	mount_it(_metadata, self);
-	EXPECT_TRUE(has_pattern(self->fd, 64, 15, 0));
+	ASSERT_EQ(0, server_stop(&self->s));
+	server_start_f(&self->s, self->layout);
+	EXPECT_TRUE(has_pattern(self->s.fd, 64, 15, 0));
 }
 
 /*
  * How a file was accessed first does not matter to those who come later: they map
  * 2 MiB at once where the layout allows it.
  */
-FIXTURE(first)
-{
-	struct server s;
-	int fd;
-};
-
-FIXTURE_VARIANT(first)
-{
-	int flags, advice;
-	bool write, unaligned;
-};
-
-FIXTURE_VARIANT_ADD(first, unaligned_read) {
-	.flags = MAP_SHARED, .unaligned = true,
-};
-FIXTURE_VARIANT_ADD(first, unaligned_write) {
-	.flags = MAP_SHARED, .write = true, .unaligned = true,
-};
-FIXTURE_VARIANT_ADD(first, random) {
-	.flags = MAP_SHARED, .advice = MADV_RANDOM, .unaligned = true,
-};
-FIXTURE_VARIANT_ADD(first, nohugepage) {
-	.flags = MAP_SHARED, .advice = MADV_NOHUGEPAGE,
-};
-FIXTURE_VARIANT_ADD(first, private_read) {
-	.flags = MAP_PRIVATE, .unaligned = true,
-};
-FIXTURE_VARIANT_ADD(first, private_write) {
-	.flags = MAP_PRIVATE, .write = true,
-};
-
 #define FIRST_SIZE (8 * MB)
 
-FIXTURE_SETUP(first)
+TEST(first_access)
 {
+	const struct {
+		int flags, advice;
+		bool write;
+		size_t skew;
+	} cases[] = {
+		{ MAP_SHARED, 0, false, PAGE },
+		{ MAP_SHARED, 0, true, PAGE },
+		{ MAP_SHARED, MADV_RANDOM, false, PAGE },
+		{ MAP_SHARED, MADV_NOHUGEPAGE, false, 0 },
+		{ MAP_PRIVATE, 0, false, PAGE },
+		{ MAP_PRIVATE, 0, true, 0 },
+	};
+	struct server s;
+	uint8_t *p, *q;
+	size_t i;
+	int j;
+
 	BEGIN(DAX_BIG);
 	if (!small_pages())
 		SKIP(return, "pages are not those of the map");
-	server_start(&self->s, "dev 0 $big\n"
-		     "file f 644 8M simple 0:4M:4M 0:16M:4M\n", NULL);
-	self->fd = server_must_open(&self->s, "f", O_RDWR);
-	ASSERT_TRUE(write_pattern(self->fd, FIRST_SIZE, 1, 0));
-}
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		server_start_f(&s, "dev 0 $big\nfile f 644 8M simple 0:4M:4M 0:16M:4M\n");
+		ASSERT_TRUE(write_pattern(s.fd, FIRST_SIZE, 1, 0));
+		p = map_at(FIRST_SIZE, PROT_READ | PROT_WRITE, cases[i].flags, s.fd, 0, PMD,
+			   cases[i].skew);
+		if (cases[i].advice)
+			ASSERT_EQ(0, madvise(p, FIRST_SIZE, cases[i].advice));
+		touch(p, 0, FIRST_SIZE, 5 * PAGE, cases[i].write);
 
-FIXTURE_TEARDOWN(first)
-{
-	close(self->fd);
-	EXPECT_EQ(0, server_stop(&self->s));
+		for (j = 0; j < 2; j++) {
+			q = map_rw(s.fd, FIRST_SIZE, 0);
+			EXPECT_EQ(FIRST_SIZE / PMD, touch(q, 0, FIRST_SIZE, PAGE, j)) {
+				TH_LOG("case %zu", i);
+			}
+			EXPECT_EQ(-1, check_pattern(q, FIRST_SIZE, 1, 0));
+			munmap(q, FIRST_SIZE);
+		}
+		EXPECT_EQ(-1, check_pattern(p, FIRST_SIZE, 1, 0));
+		EXPECT_EQ(0, server_stop(&s));
+	}
 	END();
-}
-
-/* Touch a byte of each @step bytes. Return: the faults that it took. */
-static long touch_each(uint8_t *p, size_t size, size_t step, bool write)
-{
-	long before = faults();
-	size_t i;
-
-	for (i = 0; i < size; i += step) {
-		if (write)
-			((volatile uint8_t *)p)[i] = pattern(1, i);
-		else
-			(void)((volatile uint8_t *)p)[i];
-	}
-	return faults() - before;
-}
-
-TEST_F(first, does_not_matter)
-{
-	uint8_t *p = map_at(FIRST_SIZE, PROT_READ | PROT_WRITE, variant->flags,
-			    self->fd, 0, PMD,
-			    variant->unaligned ? PAGE : 0), *q;
-	int i;
-
-	ASSERT_NE(NULL, p);
-	if (variant->advice)
-		ASSERT_EQ(0, madvise(p, FIRST_SIZE, variant->advice));
-	touch_each(p, FIRST_SIZE, 5 * PAGE, variant->write);
-
-	for (i = 0; i < 2; i++) {
-		q = map_rw(self->fd, FIRST_SIZE, 0);
-		EXPECT_EQ(FIRST_SIZE / PMD, touch_each(q, FIRST_SIZE, PAGE, i));
-		EXPECT_EQ(-1, check_pattern(q, FIRST_SIZE, 1, 0));
-		munmap(q, FIRST_SIZE);
-	}
-	EXPECT_EQ(-1, check_pattern(p, FIRST_SIZE, 1, 0));
-	munmap(p, FIRST_SIZE);
 }
 
 /*
@@ -545,7 +480,6 @@ TEST_F(first, does_not_matter)
 FIXTURE(around)
 {
 	struct server s;
-	int fd;
 };
 
 FIXTURE_VARIANT(around)
@@ -554,15 +488,9 @@ FIXTURE_VARIANT(around)
 	int flags;
 };
 
-FIXTURE_VARIANT_ADD(around, read) {
-	.write = false, .flags = MAP_SHARED,
-};
-FIXTURE_VARIANT_ADD(around, write) {
-	.write = true, .flags = MAP_SHARED,
-};
-FIXTURE_VARIANT_ADD(around, read_private) {
-	.write = false, .flags = MAP_PRIVATE,
-};
+FIXTURE_VARIANT_ADD(around, read) { .write = false, .flags = MAP_SHARED };
+FIXTURE_VARIANT_ADD(around, write) { .write = true, .flags = MAP_SHARED };
+FIXTURE_VARIANT_ADD(around, read_private) { .write = false, .flags = MAP_PRIVATE };
 
 FIXTURE_SETUP(around)
 {
@@ -570,17 +498,15 @@ FIXTURE_SETUP(around)
 	if (!small_pages())
 		SKIP(return, "pages are not those of the map");
 	/* 60 pages and 100 bytes */
-	server_start(&self->s, "dev 0 $small\n"
-		     "file f 644 245860 simple 0:1M:80K 0:2M:20K 0:3M:160K\n"
-		     "file g 644 245860 simple 0:1M:80K 0:2M:20K 0:3M:160K\n"
-		     "file huge 644 4M simple 0:4M:4M\n", NULL);
-	self->fd = server_must_open(&self->s, "f", O_RDWR);
-	ASSERT_TRUE(write_pattern(self->fd, AROUND_SIZE, 1, 0));
+	server_start_f(&self->s, "dev 0 $small\n"
+		       "file f 644 245860 simple 0:1M:80K 0:2M:20K 0:3M:160K\n"
+		       "file g 644 245860 simple 0:1M:80K 0:2M:20K 0:3M:160K\n"
+		       "file huge 644 4M simple 0:4M:4M\n");
+	ASSERT_TRUE(write_pattern(self->s.fd, AROUND_SIZE, 1, 0));
 }
 
 FIXTURE_TEARDOWN(around)
 {
-	close(self->fd);
 	EXPECT_EQ(0, server_stop(&self->s));
 	END();
 }
@@ -621,26 +547,15 @@ static uint64_t around(unsigned int i)
 	       pages(i / 16 * 16, i / 16 * 16 + 16);
 }
 
-static void touch(uint8_t *p, unsigned int i, bool write)
+static void touch_page(uint8_t *p, unsigned int i, bool write)
 {
-	if (write)
-		((volatile uint8_t *)p)[i * PAGE] = pattern(1, i * PAGE);
-	else
-		(void)((volatile uint8_t *)p)[i * PAGE];
+	touch(p, i * PAGE, i * PAGE + 1, PAGE, write);
 }
 
 /* Map @n pages from number @first on, @skew above what would allow PMDs. */
-static uint8_t *map_some(FIXTURE_DATA(around) *self,
-			 const FIXTURE_VARIANT(around) *variant,
-			 unsigned int first, unsigned int n, size_t skew)
-{
-	uint8_t *p = map_at(n * PAGE, PROT_READ | PROT_WRITE, variant->flags,
-			    self->fd, first * PAGE, PMD, skew);
-
-	if (!p)
-		abort();
-	return p;
-}
+#define MAP_SOME(first, n, skew) \
+	map_at((n) * PAGE, PROT_READ | PROT_WRITE, variant->flags, self->s.fd, (first) * PAGE, \
+	       PMD, skew)
 
 TEST_F(around, extent_and_file)
 {
@@ -650,10 +565,10 @@ TEST_F(around, extent_and_file)
 		uint8_t *p;
 
 		/* takes the memory of the other file, which has no page mapped then */
-		close(self->fd);
-		self->fd = server_must_open(&self->s, i % 2 ? "f" : "g", O_RDWR);
-		p = map_some(self, variant, 0, AROUND_PAGES, PAGE);
-		touch(p, i, variant->write);
+		close(self->s.fd);
+		self->s.fd = server_must_open(&self->s, i % 2 ? "f" : "g", O_RDWR);
+		p = MAP_SOME(0, AROUND_PAGES, PAGE);
+		touch_page(p, i, variant->write);
 		EXPECT_EQ(around(i), mapped(p, AROUND_PAGES));
 		ASSERT_EQ(-1, check_pattern(p, AROUND_SIZE, 1, 0));
 		EXPECT_EQ(pages(0, AROUND_PAGES), mapped(p, AROUND_PAGES));
@@ -674,86 +589,71 @@ static uint64_t around_before(unsigned int i, bool write)
 
 TEST_F(around, mapped_before)
 {
-	uint8_t *p = map_some(self, variant, 0, AROUND_PAGES, PAGE);
-	uint8_t *q = map_some(self, variant, 0, AROUND_PAGES, PAGE);
+	uint8_t *p = MAP_SOME(0, AROUND_PAGES, PAGE);
+	uint8_t *q = MAP_SOME(0, AROUND_PAGES, PAGE);
 
-	touch_each(p, AROUND_PAGES * PAGE, PAGE, false);
+	touch(p, 0, AROUND_PAGES * PAGE, PAGE, false);
 	/* the first one finds no page table */
-	touch(q, 60, variant->write);
-	touch(q, 22, variant->write);
+	touch_page(q, 60, variant->write);
+	touch_page(q, 22, variant->write);
 	EXPECT_EQ(around_before(22, variant->write) | pages(48, AROUND_PAGES),
 		  mapped(q, AROUND_PAGES));
 	EXPECT_EQ(-1, check_pattern(q, AROUND_SIZE, 1, 0));
-	munmap(p, AROUND_PAGES * PAGE);
-	munmap(q, AROUND_PAGES * PAGE);
 }
 
 TEST_F(around, mapping)
 {
-	uint8_t *p = map_some(self, variant, 3, 6, PAGE);
+	uint8_t *p = MAP_SOME(3, 6, PAGE);
 
-	touch(p, 0, false);
+	touch_page(p, 0, false);
 	EXPECT_EQ(pages(1, 7), mapped(p - PAGE, 8));
-	munmap(p, 6 * PAGE);
 }
 
 TEST_F(around, page_table)
 {
-	uint8_t *p = map_some(self, variant, 0, 16, PMD - 8 * PAGE);
+	uint8_t *p = MAP_SOME(0, 16, PMD - 8 * PAGE);
 
-	touch(p, 2, false);
+	touch_page(p, 2, false);
 	EXPECT_EQ(pages(0, 8), mapped(p, 16));
-	touch(p, 8, false);
+	touch_page(p, 8, false);
 	EXPECT_EQ(pages(0, 16), mapped(p, 16));
-	munmap(p, 16 * PAGE);
 }
 
 TEST_F(around, madvise_random)
 {
-	uint8_t *p = map_some(self, variant, 0, AROUND_PAGES, PAGE);
+	uint8_t *p = MAP_SOME(0, AROUND_PAGES, PAGE);
 
 	ASSERT_EQ(0, madvise(p, AROUND_PAGES * PAGE, MADV_RANDOM));
-	touch(p, 9, variant->write);
+	touch_page(p, 9, variant->write);
 	EXPECT_EQ(pages(9, 10), mapped(p, AROUND_PAGES));
-	munmap(p, AROUND_PAGES * PAGE);
 }
 
 /* Pages that were mapped around another are like all others. */
 TEST_F(around, can_be_written)
 {
-	uint8_t *p = map_some(self, variant, 0, AROUND_PAGES, PAGE);
+	uint8_t *p = MAP_SOME(0, AROUND_PAGES, PAGE);
 	bool shared = variant->flags == MAP_SHARED;
 
-	touch(p, 4, variant->write);
+	touch_page(p, 4, variant->write);
 	fill_pattern(p, AROUND_SIZE, 2, 0);
 	EXPECT_EQ(-1, check_pattern(p, AROUND_SIZE, 2, 0));
-	EXPECT_TRUE(has_pattern(self->fd, AROUND_SIZE, shared ? 2 : 1, 0));
-	munmap(p, AROUND_PAGES * PAGE);
+	EXPECT_TRUE(has_pattern(self->s.fd, AROUND_SIZE, shared ? 2 : 1, 0));
 }
 
 /* What is mapped with 2 MiB elsewhere is mapped around, too. */
 TEST_F(around, huge)
 {
 	int fd = server_must_open(&self->s, "huge", O_RDWR);
-	uint8_t *a, *b;
+	uint8_t *a = map_rw(fd, 4 * MB, 0), *b;
 
-	a = map_rw(fd, 4 * MB, 0);
-	fill_pattern(a, 4 * MB, 3, 0);
-	b = map_at(4 * MB, PROT_READ | PROT_WRITE, variant->flags, fd, 0, PMD,
-		   PAGE);
-	ASSERT_NE(NULL, b);
+	fill_pattern(a, 4 * MB, 1, 0);
+	b = map_at(4 * MB, PROT_READ | PROT_WRITE, variant->flags, fd, 0, PMD, PAGE);
 	/* the first one finds no page table */
-	touch(b, 0, false);
-	if (variant->write)
-		((volatile uint8_t *)b)[100 * PAGE] = pattern(3, 100 * PAGE);
-	else
-		touch(b, 100, false);
+	touch_page(b, 0, false);
+	touch_page(b, 100, variant->write);
 	EXPECT_EQ(around_before(20, variant->write), mapped(b + 80 * PAGE, 48));
-	EXPECT_EQ(-1, check_pattern(b, 4 * MB, 3, 0));
-	munmap(b, 4 * MB);
-	EXPECT_EQ(-1, check_pattern(a, 4 * MB, 3, 0));
-	munmap(a, 4 * MB);
-	close(fd);
+	EXPECT_EQ(-1, check_pattern(b, 4 * MB, 1, 0));
+	EXPECT_EQ(-1, check_pattern(a, 4 * MB, 1, 0));
 }
 
 /* OPEN answered with ENOSYS: opening an open file costs no request at all. */
@@ -776,37 +676,6 @@ TEST(no_open)
 	EXPECT_EQ(before, server_requests(&s));
 	EXPECT_EQ(1, server_count(&s, FUSE_OPEN));
 	EXPECT_EQ(1, server_count(&s, FUSE_GET_FMAP));
-	ASSERT_EQ(0, server_stop(&s));
-	END();
-}
-
-/* Two files on the same memory: the second one is not opened. */
-TEST(overlap)
-{
-	struct server s;
-	int a, b;
-
-	BEGIN(DAX_BIG);
-	server_start(&s, "dev 0 $big\n"
-		     "file a 644 4M simple 0:0:4M\n"
-		     "file b 644 8M simple 0:16M:4M 0:3M:4M\n"
-		     "file c 644 2M interleave 1M 2M 0:32M:1M 0:4092K:1M\n"
-		     "file d 644 2M simple 0:4M:2M\n", NULL);
-	a = server_must_open(&s, "a", O_RDWR);
-	EXPECT_EQ(-EBUSY, server_open(&s, "b", O_RDONLY));
-	EXPECT_EQ(-EBUSY, server_open(&s, "c", O_RDWR));
-	/* right behind it is not on it, and nothing of b and c is left */
-	b = server_must_open(&s, "d", O_RDWR);
-	EXPECT_EQ(1, pwrite(b, "x", 1, 0));
-	close(b);
-	/* when nobody has it open and it is not cached, its memory is free */
-	EXPECT_EQ(1, pwrite(a, "x", 1, 0));
-	close(a);
-	EXPECT_EQ(0, write_text("/proc/sys/vm/drop_caches", "2"));
-	b = server_must_open(&s, "b", O_RDWR);
-	EXPECT_EQ(1, pwrite(b, "x", 1, 5 * MB));
-	EXPECT_EQ(-EBUSY, server_open(&s, "a", O_RDWR));
-	close(b);
 	ASSERT_EQ(0, server_stop(&s));
 	END();
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Mappings of 1 GiB: one fault maps it all, and it can be taken apart again. */
 #include <err.h>
-#include <pthread.h>
 #include <sys/uio.h>
 
 #include "test.h"
@@ -16,7 +15,6 @@
 FIXTURE(giant)
 {
 	struct server s;
-	int fd;
 	uint8_t *p;	/* the whole file */
 };
 
@@ -41,8 +39,7 @@ static int check(const uint8_t *p, unsigned int seed)
 	size_t i;
 
 	for (i = 0; i < NR_PMD; i++)
-		if (((volatile const uint8_t *)p)[i * PMD + i] !=
-		    pattern(seed, i))
+		if (((volatile const uint8_t *)p)[i * PMD + i] != pattern(seed, i))
 			return i;
 	return -1;
 }
@@ -61,43 +58,33 @@ static bool writable(struct server *s, uint8_t *p)
 /* Can the kernel read there? */
 static bool readable(const uint8_t *p)
 {
-	int fds[2];
+	int pipes[2];
 	bool ok;
 
-	if (pipe(fds))
+	if (pipe(pipes))
 		return false;
-	ok = write(fds[1], p, 1) == 1;
-	close(fds[0]);
-	close(fds[1]);
+	ok = write(pipes[1], p, 1) == 1;
+	close(pipes[0]);
+	close(pipes[1]);
 	return ok;
 }
 
 /* At an address that the kernel chooses. */
-static void *map_giant(int fd)
+static void map_it(FIXTURE_DATA(giant) *self, int prot)
 {
-	void *p = mmap(NULL, GB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	if (p == MAP_FAILED)
+	self->p = mmap(NULL, GB, prot, MAP_SHARED, self->s.fd, 0);
+	if (self->p == MAP_FAILED)
 		err(1, "mmap");
-	return p;
-}
-
-static void mount_it(FIXTURE_DATA(giant) *self, const char *text)
-{
-	server_start(&self->s, text, NULL);
-	self->fd = server_must_open(&self->s, "f", O_RDWR);
-	self->p = map_giant(self->fd);
 }
 
 /* A new mount, where @text is the layout, with nothing mapped before. */
 static void mount_again(struct __test_metadata *_metadata,
 			FIXTURE_DATA(giant) *self, const char *text)
 {
-	munmap(self->p, GB);
-	close(self->fd);
 	ASSERT_EQ(0, server_stop(&self->s));
 	ASSERT_EQ(0, dax_set_mode(DAX_BIG, DAX_FAMFS));
-	mount_it(self, text);
+	server_start_f(&self->s, text);
+	map_it(self, PROT_READ | PROT_WRITE);
 }
 
 FIXTURE_SETUP(giant)
@@ -109,7 +96,8 @@ FIXTURE_SETUP(giant)
 		SKIP(return, "%s", not_giant(DAX_BIG));
 	/* forgets failed pages */
 	ASSERT_EQ(0, dax_rebind(DAX_BIG));
-	mount_it(self, layout);
+	server_start_f(&self->s, layout);
+	map_it(self, PROT_READ | PROT_WRITE);
 	/* the kernel has chosen an address that allows it */
 	EXPECT_EQ(0, (uintptr_t)self->p % GB);
 	before = faults();
@@ -119,39 +107,33 @@ FIXTURE_SETUP(giant)
 
 FIXTURE_TEARDOWN(giant)
 {
-	munmap(self->p, GB);
-	close(self->fd);
 	EXPECT_EQ(0, server_stop(&self->s));
 	END();
 }
 
 TEST_F(giant, read_and_write)
 {
+	long before;
 	uint8_t c;
 	size_t i;
 
 	for (i = 0; i < NR_PMD; i++) {
-		ASSERT_EQ(1, pread(self->fd, &c, 1, i * PMD + i));
+		ASSERT_EQ(1, pread(self->s.fd, &c, 1, i * PMD + i));
 		ASSERT_EQ(pattern(1, i), c);
 		c = pattern(2, i);
-		ASSERT_EQ(1, pwrite(self->fd, &c, 1, i * PMD + i));
+		ASSERT_EQ(1, pwrite(self->s.fd, &c, 1, i * PMD + i));
 	}
 	EXPECT_EQ(-1, check(self->p, 2));
-}
 
-TEST_F(giant, mapped_again)
-{
-	long before;
-	int i;
-
+	/* and mapped again */
 	for (i = 0; i < 3; i++) {
 		munmap(self->p, GB);
-		self->p = map_giant(self->fd);
+		map_it(self, PROT_READ | PROT_WRITE);
 		before = faults();
-		EXPECT_EQ(-1, check(self->p, 1));
+		EXPECT_EQ(-1, check(self->p, 2));
 		EXPECT_EQ(1, faults() - before);
 		/* what has been read can be written without another fault */
-		fill(self->p, 1);
+		fill(self->p, 2);
 		EXPECT_EQ(1, faults() - before);
 	}
 }
@@ -160,43 +142,22 @@ TEST_F(giant, mapped_again)
 TEST_F(giant, other_addresses)
 {
 	const int rw = PROT_READ | PROT_WRITE;
-	uint8_t *pmd = map_at(GB, rw, MAP_SHARED, self->fd, 0, GB, PMD);
-	uint8_t *pte = map_at(GB, rw, MAP_SHARED, self->fd, 0, GB, PAGE);
+	uint8_t *pmd = map_at(GB, rw, MAP_SHARED, self->s.fd, 0, GB, PMD);
+	uint8_t *pte = map_at(GB, rw, MAP_SHARED, self->s.fd, 0, GB, PAGE);
 	size_t i;
 
-	ASSERT_TRUE(pmd && pte);
 	EXPECT_EQ(-1, check(pmd, 1));
 	EXPECT_EQ(-1, check(pte, 1));
 	fill(pte, 3);
 	EXPECT_EQ(-1, check(pmd, 3));
 	EXPECT_EQ(-1, check(self->p, 3));
-	munmap(pte, GB);
 	/* and so does a part of the file */
-	pte = map_at(PMD, PROT_READ, MAP_SHARED, self->fd, 6 * PMD, PMD, 0);
-	ASSERT_NE(NULL, pte);
+	pte = map_at(PMD, PROT_READ, MAP_SHARED, self->s.fd, 6 * PMD, PMD, 0);
 	for (i = 0; i < PMD; i += PAGE)
 		ASSERT_EQ(self->p[6 * PMD + i], pte[i]);
-	munmap(pte, PMD);
-	munmap(pmd, GB);
 }
 
-TEST_F(giant, taken_apart)
-{
-	ASSERT_EQ(0, munmap(self->p + 3 * PMD + PAGE, PAGE));
-	EXPECT_EQ(pattern(1, 5), self->p[5 * PMD + 5]);
-	ASSERT_EQ(0, mprotect(self->p + 7 * PMD, PMD, PROT_READ));
-	EXPECT_FALSE(writable(&self->s, self->p + 7 * PMD));
-	EXPECT_EQ(pattern(1, 7), self->p[7 * PMD + 7]);
-	ASSERT_EQ(0, mprotect(self->p + 7 * PMD, PMD, PROT_READ | PROT_WRITE));
-	EXPECT_EQ(-1, check(self->p, 1));
-	ASSERT_EQ(0, madvise(self->p + 4 * PMD, GB - 4 * PMD, MADV_DONTNEED));
-	EXPECT_EQ(-1, check(self->p, 1));
-	ASSERT_EQ(0, mprotect(self->p, 3 * PMD, PROT_READ));
-	EXPECT_FALSE(writable(&self->s, self->p));
-	EXPECT_TRUE(writable(&self->s, self->p + 4 * PMD));
-}
-
-TEST_F(giant, whole_protection)
+TEST_F(giant, protected_and_taken_apart)
 {
 	ASSERT_EQ(0, mprotect(self->p, GB, PROT_READ));
 	EXPECT_FALSE(writable(&self->s, self->p));
@@ -204,6 +165,22 @@ TEST_F(giant, whole_protection)
 	ASSERT_EQ(0, mprotect(self->p, GB, PROT_READ | PROT_WRITE));
 	fill(self->p, 4);
 	EXPECT_EQ(-1, check(self->p, 4));
+
+	munmap(self->p, GB);
+	map_it(self, PROT_READ | PROT_WRITE);
+	EXPECT_EQ(-1, check(self->p, 4));
+	ASSERT_EQ(0, munmap(self->p + 3 * PMD + PAGE, PAGE));
+	EXPECT_EQ(pattern(4, 5), self->p[5 * PMD + 5]);
+	ASSERT_EQ(0, mprotect(self->p + 7 * PMD, PMD, PROT_READ));
+	EXPECT_FALSE(writable(&self->s, self->p + 7 * PMD));
+	EXPECT_EQ(pattern(4, 7), self->p[7 * PMD + 7]);
+	ASSERT_EQ(0, mprotect(self->p + 7 * PMD, PMD, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(-1, check(self->p, 4));
+	ASSERT_EQ(0, madvise(self->p + 4 * PMD, GB - 4 * PMD, MADV_DONTNEED));
+	EXPECT_EQ(-1, check(self->p, 4));
+	ASSERT_EQ(0, mprotect(self->p, 3 * PMD, PROT_READ));
+	EXPECT_FALSE(writable(&self->s, self->p));
+	EXPECT_TRUE(writable(&self->s, self->p + 4 * PMD));
 }
 
 /* Readers get 1 GiB as well, and so do files that can only be read. */
@@ -218,8 +195,6 @@ TEST_F(giant, read_only)
 	EXPECT_EQ(-1, check(p, 1));
 	EXPECT_EQ(1, faults() - before);
 	EXPECT_FALSE(writable(&self->s, p));
-	munmap(p, GB);
-	close(fd);
 }
 
 /* Such an entry must not be taken for a table of PMDs. */
@@ -236,8 +211,7 @@ TEST_F(giant, no_access)
 	munmap(self->p, GB);
 
 	/* a debugger looks into it nevertheless, and maps it there */
-	self->p = mmap(NULL, GB, PROT_NONE, MAP_SHARED, self->fd, 0);
-	ASSERT_NE(MAP_FAILED, self->p);
+	map_it(self, PROT_NONE);
 	mem = open("/proc/self/mem", O_RDONLY);
 	EXPECT_EQ(1, pread(mem, &c, 1, (uintptr_t)self->p + 3 * PMD + 3));
 	EXPECT_EQ(pattern(1, 3), c);
@@ -247,15 +221,14 @@ TEST_F(giant, no_access)
 	EXPECT_EQ(-1, check(self->p, 1));
 	munmap(self->p, GB);
 
-	self->p = map_giant(self->fd);
+	map_it(self, PROT_READ | PROT_WRITE);
 	EXPECT_EQ(-1, check(self->p, 1));
 }
 
 /* Space for @len that is @skew above a multiple of 1 GiB, and not mapped. */
 static uint8_t *space(size_t len, size_t skew)
 {
-	uint8_t *p = map_at(len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0,
-			    GB, skew);
+	uint8_t *p = map_at(len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, GB, skew);
 
 	munmap(p, len);
 	return p;
@@ -263,40 +236,33 @@ static uint8_t *space(size_t len, size_t skew)
 
 TEST_F(giant, moved)
 {
-	uint8_t *p = space(GB, 0);
+	/* the last ones are where it cannot be mapped as a whole */
+	const size_t skew[] = { 0, PMD, PAGE };
 	long before = faults();
+	uint8_t *p;
+	size_t i;
 
-	ASSERT_EQ(p, mremap(self->p, GB, GB, MREMAP_MAYMOVE | MREMAP_FIXED, p));
-	self->p = p;
-	EXPECT_EQ(-1, check(self->p, 1));
-	fill(self->p, 2);
-	/* its mapping has moved with it */
-	EXPECT_EQ(0, faults() - before);
-}
-
-/* It cannot be mapped as a whole there. */
-TEST_F(giant, moved_elsewhere)
-{
-	uint8_t *p = space(GB, PMD);
-
-	ASSERT_EQ(p, mremap(self->p, GB, GB, MREMAP_MAYMOVE | MREMAP_FIXED, p));
-	EXPECT_EQ(-1, check(p, 1));
-	self->p = space(GB, PAGE);
-	ASSERT_EQ(self->p, mremap(p, GB, GB, MREMAP_MAYMOVE | MREMAP_FIXED,
-				  self->p));
-	EXPECT_EQ(-1, check(self->p, 1));
+	for (i = 0; i < ARRAY_SIZE(skew); i++) {
+		p = space(GB, skew[i]);
+		ASSERT_EQ(p, mremap(self->p, GB, GB, MREMAP_MAYMOVE | MREMAP_FIXED, p));
+		self->p = p;
+		EXPECT_EQ(-1, check(self->p, 1));
+		if (i)
+			continue;
+		/* its mapping has moved with it */
+		fill(self->p, 1);
+		EXPECT_EQ(0, faults() - before);
+	}
 }
 
 TEST_F(giant, part_moved)
 {
 	uint8_t *p = space(PMD, 0);
 
-	ASSERT_EQ(p, mremap(self->p + 3 * PMD, PMD, PMD,
-			    MREMAP_MAYMOVE | MREMAP_FIXED, p));
+	ASSERT_EQ(p, mremap(self->p + 3 * PMD, PMD, PMD, MREMAP_MAYMOVE | MREMAP_FIXED, p));
 	EXPECT_EQ(pattern(1, 3), p[3]);
 	EXPECT_EQ(pattern(1, 2), self->p[2 * PMD + 2]);
 	EXPECT_EQ(pattern(1, 4), self->p[4 * PMD + 4]);
-	munmap(p, PMD);
 	ASSERT_EQ(self->p, mremap(self->p, 3 * PMD, PMD, 0));
 	EXPECT_EQ(pattern(1, 0), self->p[0]);
 }
@@ -304,8 +270,7 @@ TEST_F(giant, part_moved)
 /* Does the kernel know them at all? */
 static bool has_guards(void)
 {
-	void *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	bool has = !madvise(p, PAGE, MADV_GUARD_INSTALL);
 
 	munmap(p, PAGE);
@@ -313,7 +278,7 @@ static bool has_guards(void)
 }
 
 /* Page tables with guard regions are copied at fork, around 1 GiB as well. */
-TEST_F(giant, fork_with_guard)
+TEST_F(giant, guards)
 {
 	uint8_t *p = space(2 * GB, 0);
 	int status;
@@ -323,7 +288,7 @@ TEST_F(giant, fork_with_guard)
 		SKIP(return, "no guard regions");
 	/* the second half is beyond the end of the file */
 	ASSERT_EQ(p, mmap(p, 2 * GB, PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_FIXED, self->fd, 0));
+			  MAP_SHARED | MAP_FIXED, self->s.fd, 0));
 	ASSERT_EQ(-1, check(p, 1));
 	ASSERT_EQ(0, madvise(p + GB, PAGE, MADV_GUARD_INSTALL));
 	pid = child_start();
@@ -334,19 +299,14 @@ TEST_F(giant, fork_with_guard)
 	}
 	EXPECT_EQ(0, child_wait(pid));
 	EXPECT_EQ(-1, check(p, 5));
-	munmap(p, 2 * GB);
-}
 
-TEST_F(giant, guard_inside)
-{
-	if (!has_guards())
-		SKIP(return, "no guard regions");
+	/* and inside of it */
 	ASSERT_EQ(0, madvise(self->p + 9 * PMD + PAGE, PAGE, MADV_GUARD_INSTALL));
 	EXPECT_FALSE(readable(self->p + 9 * PMD + PAGE));
-	EXPECT_EQ(-1, check(self->p, 1));
+	EXPECT_EQ(-1, check(self->p, 5));
 	ASSERT_EQ(0, madvise(self->p, GB, MADV_GUARD_REMOVE));
 	EXPECT_TRUE(readable(self->p + 9 * PMD + PAGE));
-	EXPECT_EQ(-1, check(self->p, 1));
+	EXPECT_EQ(-1, check(self->p, 5));
 }
 
 /* Write protection by userfaultfd is for any mapping, if nobody is asked. */
@@ -371,28 +331,55 @@ TEST_F(giant, userfaultfd)
 	EXPECT_EQ(-1, check(self->p, 7));
 }
 
-/* Whoever looks at a process looks at page tables. */
+/* Return: what a line of smaps says about the mapping at @p, in KiB, or -1. */
+static long smaps(const void *p, const char *what)
+{
+	const char *text = strstr(read_text("/proc/self/smaps"), strf("%lx-", (long)p));
+
+	text = text ? strstr(text, what) : NULL;
+	return text ? atol(text + strlen(what)) : -1;
+}
+
+/* Whatever looks at page tables reports it, and it is still mapped as a whole. */
 TEST_F(giant, looked_at)
 {
-	static const char * const files[] = {
-		"smaps", "smaps_rollup", "numa_maps",
-	};
-	char buf[4096], vec[16];
+	const uint64_t at = 5 * PMD + 7 * PAGE;
+	uint64_t entries[3] = {};
+	unsigned char vec[64] = {};
+	long before;
 	size_t i;
 	int fd;
 
-	for (i = 0; i < ARRAY_SIZE(files); i++) {
-		fd = open(strf("/proc/self/%s", files[i]), O_RDONLY);
-		while (fd >= 0 && read(fd, buf, sizeof(buf)) > 0)
-			;
-		close(fd);
-		EXPECT_EQ(-1, check(self->p, 1));
-	}
+	EXPECT_EQ(GB / KB, smaps(self->p, "Rss:"));
+	EXPECT_EQ(GB / KB, smaps(self->p, "Pss:"));
+	EXPECT_EQ(GB / KB, smaps(self->p, "Referenced:"));
+	EXPECT_EQ(GB / KB, smaps(self->p, "Private_Dirty:"));
+	read_text("/proc/self/smaps_rollup");
+	read_text("/proc/self/numa_maps");
+
 	fd = open("/proc/self/pagemap", O_RDONLY);
-	EXPECT_EQ(sizeof(buf), pread(fd, buf, sizeof(buf),
-				     (uintptr_t)self->p / PAGE * 8));
+	ASSERT_EQ(sizeof(entries), pread(fd, entries, sizeof(entries),
+					 ((uintptr_t)self->p + at) / PAGE * 8));
 	close(fd);
-	EXPECT_EQ(0, mincore(self->p + PMD, sizeof(vec) * PAGE, (void *)vec));
+	for (i = 0; i < ARRAY_SIZE(entries); i++) {
+		/* present, of a file, mapped once */
+		EXPECT_EQ(1, entries[i] >> 63);
+		EXPECT_EQ(1, entries[i] >> 61 & 1);
+		EXPECT_EQ(1, entries[i] >> 56 & 1);
+		EXPECT_EQ(dax_pfn(DAX_BIG, at) + i, entries[i] & ((1UL << 55) - 1));
+	}
+	EXPECT_EQ(0, mincore(self->p + 3 * PMD, sizeof(vec) * PAGE, vec));
+	for (i = 0; i < sizeof(vec); i++)
+		EXPECT_EQ(1, vec[i]);
+
+	before = faults();
+	fill(self->p, 1);
+	EXPECT_EQ(0, faults() - before);
+}
+
+/* So do those who have more in mind than to look. */
+TEST_F(giant, advice_and_locks)
+{
 	EXPECT_EQ(0, write_text("/proc/self/clear_refs", "1"));
 	EXPECT_EQ(-1, check(self->p, 1));
 	EXPECT_EQ(0, mlock(self->p, GB));
@@ -404,7 +391,7 @@ TEST_F(giant, looked_at)
 }
 
 /* What one thread of the race does until it is told to end. */
-static volatile int over, refused;
+static volatile int refused;
 static uint8_t *volatile racing;
 
 #define GUARDED 5	/* its 2 MiB are not always readable */
@@ -413,7 +400,7 @@ static void *race_touch(void *arg)
 {
 	size_t i = 0;
 
-	while (!over) {
+	while (!race_over) {
 		i = (i + 1) % NR_PMD;
 		if (!readable(racing + i * PMD) && i != GUARDED)
 			refused++;
@@ -423,7 +410,7 @@ static void *race_touch(void *arg)
 
 static void *race_zap(void *arg)
 {
-	while (!over) {
+	while (!race_over) {
 		madvise(racing + 2 * PMD, PAGE, MADV_DONTNEED);
 		madvise(racing, GB, MADV_DONTNEED);
 	}
@@ -437,7 +424,7 @@ static void *race_remote(void *arg)
 	struct iovec to = { buf, sizeof(buf) };
 	struct iovec from = { NULL, sizeof(buf) };
 
-	while (!over) {
+	while (!race_over) {
 		from.iov_base = racing + 7 * PMD;
 		process_vm_readv(getpid(), &to, 1, &from, 1, 0);
 	}
@@ -446,29 +433,11 @@ static void *race_remote(void *arg)
 
 static void *race_guard(void *arg)
 {
-	while (!over) {
+	while (!race_over) {
 		madvise(racing + GUARDED * PMD, PAGE, MADV_GUARD_INSTALL);
 		madvise(racing + GUARDED * PMD, PAGE, MADV_GUARD_REMOVE);
 	}
 	return NULL;
-}
-
-static void race_for(void *(* const *racers)(void *), int nr, long ms,
-		     const char *unbind)
-{
-	pthread_t threads[nr];
-	int i;
-
-	over = 0;
-	for (i = 0; i < nr; i++)
-		if (pthread_create(&threads[i], NULL, racers[i], NULL))
-			err(1, "pthread_create");
-	usleep(ms * 1000);
-	if (unbind && dax_unbind(unbind))
-		err(1, "unbind");
-	over = 1;
-	for (i = 0; i < nr; i++)
-		pthread_join(threads[i], NULL);
 }
 
 /*
@@ -487,9 +456,9 @@ TEST_F(giant, race)
 	for (round = 0; seconds() < end; round++) {
 		racing = self->p;
 		/* without guard regions there will be no such table */
-		race_for(racers, 4 - round % 2, 50, NULL);
+		race(racers, 4 - round % 2, 50, NULL);
 		munmap(self->p, GB);
-		self->p = map_giant(self->fd);
+		map_it(self, PROT_READ | PROT_WRITE);
 	}
 	EXPECT_EQ(0, refused);
 	EXPECT_EQ(-1, check(self->p, 1));
@@ -507,7 +476,7 @@ TEST_F(giant, race_and_unbind)
 
 	for (round = 0; round < 8; round++) {
 		racing = self->p;
-		race_for(racers, 3, 20 + round, DAX_BIG);
+		race(racers, 3, 20 + round, DAX_BIG);
 		EXPECT_FALSE(try_read(self->p, NULL));
 		mount_again(_metadata, self, layout);
 	}
@@ -517,8 +486,7 @@ TEST_F(giant, race_and_unbind)
 
 TEST_F(giant, private_mapping)
 {
-	uint8_t *priv = mmap(NULL, GB, PROT_READ | PROT_WRITE, MAP_PRIVATE,
-			     self->fd, 0);
+	uint8_t *priv = mmap(NULL, GB, PROT_READ | PROT_WRITE, MAP_PRIVATE, self->s.fd, 0);
 
 	ASSERT_NE(MAP_FAILED, priv);
 	EXPECT_EQ(-1, check(priv, 1));
@@ -526,7 +494,6 @@ TEST_F(giant, private_mapping)
 	priv[9 * PMD + PAGE]++;
 	EXPECT_EQ(pattern(1, 2) ^ 1, priv[2 * PMD + 2]);
 	EXPECT_EQ(-1, check(self->p, 1));
-	munmap(priv, GB);
 }
 
 TEST_F(giant, fork)
@@ -544,34 +511,28 @@ TEST_F(giant, fork)
 	EXPECT_EQ(-1, check(self->p, 5));
 }
 
-static volatile sig_atomic_t told;
-
-static void on_bus(int sig)
-{
-	told = 1;
-}
-
 /* Only what a failed page needs is taken from the others. */
 TEST_F(giant, memory_failure)
 {
 	const size_t bad = 100 * MB + 7 * PAGE;
+	struct fault f;
 	char c;
 	size_t i;
 
-	/* whoever maps the page is told at once */
-	signal(SIGBUS, on_bus);
 	if (!can_poison())
 		SKIP(return, "no injection of memory failure");
+	/* whoever maps the page is told at once */
+	note_faults(&f);
 	ASSERT_EQ(0, dax_poison(DAX_BIG, bad));
-	EXPECT_TRUE(told);
+	EXPECT_EQ(SIGBUS, f.signo);
 	EXPECT_FALSE(try_read(self->p + bad, NULL));
-	EXPECT_ERRNO(EIO, pread(self->fd, &c, 1, bad));
+	EXPECT_ERRNO(EIO, pread(self->s.fd, &c, 1, bad));
 	for (i = 0; i < NR_PMD; i++)
 		if (i != bad / PMD)
 			ASSERT_EQ(pattern(1, i), self->p[i * PMD + i]);
 	EXPECT_TRUE(try_write(self->p + bad + PAGE, NULL));
 	EXPECT_TRUE(try_write(self->p + bad - PAGE, NULL));
-	EXPECT_EQ(1, pread(self->fd, &c, 1, bad + PAGE));
+	EXPECT_EQ(1, pread(self->s.fd, &c, 1, bad + PAGE));
 }
 
 TEST_F(giant, unbind)
@@ -588,11 +549,7 @@ TEST_F(giant, unbind)
 	mount_again(_metadata, self, layout);
 	fill(self->p, 6);
 	EXPECT_EQ(-1, check(self->p, 6));
-}
-
-/* The pages are single pages again when the file is gone. */
-TEST_F(giant, other_layout)
-{
+	/* the pages are single pages again when the file is gone */
 	mount_again(_metadata, self, pieces);
 	fill(self->p, 7);
 	EXPECT_EQ(-1, check(self->p, 7));

@@ -37,8 +37,7 @@ FIXTURE_SETUP(look)
 	raw_set_dev(&self->r, 0, DEV_BIG);
 	raw_set_dev(&self->r, 1, DEV_SMALL);
 	raw_set_file(&self->r, ONE, 0, 8 * MB, SIZE);
-	raw_set_map(&self->r, BOTH, SIZE - 5, FUSE_FAMFS_EXT_SIMPLE, 2, both,
-		    sizeof(both));
+	raw_set_map(&self->r, BOTH, SIZE - 5, FUSE_FAMFS_EXT_SIMPLE, 2, both, sizeof(both));
 	raw_start(&self->r, NULL);
 	mount("fusectl", CONNECTIONS, "fusectl", 0, NULL);
 	log_lines("");
@@ -51,21 +50,6 @@ FIXTURE_TEARDOWN(look)
 	END();
 }
 
-/* What a short file has. */
-static const char *content(const char *path)
-{
-	static char text[64 * KB];
-	int fd = open(path, O_RDONLY);
-	size_t len = 0;
-	ssize_t n;
-
-	while (fd >= 0 && (n = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
-		len += n;
-	text[len] = 0;
-	close(fd);
-	return text;
-}
-
 static unsigned int connection(const struct raw *r)
 {
 	struct stat st;
@@ -75,15 +59,13 @@ static unsigned int connection(const struct raw *r)
 
 static const char *devices(const struct raw *r)
 {
-	return content(strf(CONNECTIONS "/%u/devices", connection(r)));
+	return read_text(strf(CONNECTIONS "/%u/devices", connection(r)));
 }
 
 /* The line of a device. @more: state and failures. */
-static const char *line(unsigned int index, const char *dev, int files,
-			const char *more)
+static const char *line(unsigned int index, const char *dev, int files, const char *more)
 {
-	return strf("%u %s %ju %d %s\n", index, dev, (uintmax_t)dax_size(dev),
-		    files, more);
+	return strf("%u %s %ju %d %s\n", index, dev, (uintmax_t)dax_size(dev), files, more);
 }
 
 /* Return: number of extents, or -errno. */
@@ -129,19 +111,18 @@ TEST_F(look, fiemap)
 
 	EXPECT_EQ(0, raw_inval_inode(&self->r, BOTH, 0, 0));
 	EXPECT_EQ(-EIO, fiemap(fd, 0, UINT64_MAX, ext, 4));
-	close(fd);
 }
 
 TEST_F(look, devices)
 {
+	struct raw plain;
 	const char *want;
 	unsigned long end;
-	int one, both;
 
 	EXPECT_STREQ("", devices(&self->r));
-	one = raw_must_open(&self->r, ONE, O_RDONLY);
+	raw_must_open(&self->r, ONE, O_RDONLY);
 	EXPECT_STREQ(line(0, DAX_BIG, 1, "held"), devices(&self->r));
-	both = raw_must_open(&self->r, BOTH, O_RDONLY);
+	raw_must_open(&self->r, BOTH, O_RDONLY);
 	EXPECT_STREQ(strf("%s%s", line(0, DAX_BIG, 2, "held"),
 			  line(1, DAX_SMALL, 1, "held")), devices(&self->r));
 	if (can_poison()) {
@@ -158,20 +139,12 @@ TEST_F(look, devices)
 	}
 	ASSERT_EQ(0, dax_unbind(DAX_BIG));
 	EXPECT_NE(NULL, strstr(devices(&self->r), " 0 gone\n"));
-	close(one);
-	close(both);
-}
 
-/* A connection that is not famfs. */
-TEST_F(look, no_devices)
-{
-	struct raw plain;
-
+	/* a connection that is not famfs */
 	raw_init(&plain);
 	plain.s->init_flags = RAW_USUAL;
 	raw_start(&plain, NULL);
-	EXPECT_EQ(0, access(strf(CONNECTIONS "/%u/devices", connection(&plain)),
-			    R_OK));
+	EXPECT_EQ(0, access(strf(CONNECTIONS "/%u/devices", connection(&plain)), R_OK));
 	EXPECT_STREQ("", devices(&plain));
 	EXPECT_EQ(0, raw_stop(&plain));
 }
@@ -195,7 +168,7 @@ TEST_F(look, log)
 /* Return: the number of lines of the trace with @text. */
 static int traced(const char *text)
 {
-	const char *p = content(TRACING "/trace");
+	const char *p = read_text(TRACING "/trace");
 	int n = 0;
 
 	while ((p = strstr(p, text))) {

@@ -121,8 +121,7 @@ uint64_t raw_node(const struct raw *r, unsigned int i)
 	return (uint64_t)r->s->files[i].serial * NODE_STEP + NODE_FIRST + i;
 }
 
-static void fill_attr(const struct raw *r, uint64_t nodeid,
-		      struct fuse_attr *attr)
+static void fill_attr(const struct raw *r, uint64_t nodeid, struct fuse_attr *attr)
 {
 	const volatile struct raw_file *f;
 
@@ -167,8 +166,7 @@ static unsigned int file_named(const char *name)
 	return i < RAW_FILES && !name[2] ? i : RAW_FILES;
 }
 
-static void fill_entry(const struct raw *r, unsigned int i,
-		       struct fuse_entry_out *out)
+static void fill_entry(const struct raw *r, unsigned int i, struct fuse_entry_out *out)
 {
 	out->entry_valid = r->s->entry_valid;
 	out->attr_valid = r->s->attr_valid;
@@ -240,22 +238,6 @@ static void answer_open(const struct raw *r, const struct fuse_in_header *ih)
 	answer(r, ih, 0, &out, sizeof(out));
 }
 
-static void answer_statfs(const struct raw *r, const struct fuse_in_header *ih)
-{
-	struct fuse_statfs_out out = { .st = { .bsize = PAGE, .namelen = 255 } };
-
-	answer(r, ih, 0, &out, sizeof(out));
-}
-
-/* Of an ordinary file: zeroes. */
-static void answer_read(const struct raw *r, const struct fuse_in_header *ih)
-{
-	static const char zeroes[MAX_WRITE];
-	const struct fuse_read_in *in = (const void *)(ih + 1);
-
-	answer(r, ih, 0, zeroes, in->size < MAX_WRITE ? in->size : MAX_WRITE);
-}
-
 static void answer_with(const struct raw *r, const struct fuse_in_header *ih,
 			const volatile struct raw_reply *reply)
 {
@@ -300,6 +282,10 @@ static void answer_daxdev(const struct raw *r, const struct fuse_in_header *ih)
 
 static void serve_one(const struct raw *r, const struct fuse_in_header *ih)
 {
+	static const char zeroes[MAX_WRITE];
+	const struct fuse_statfs_out statfs = { .st = { .bsize = PAGE, .namelen = 255 } };
+	const struct fuse_read_in *in = (const void *)(ih + 1);
+
 	switch (ih->opcode) {
 	case FUSE_INIT:
 		return answer_init(r, ih);
@@ -331,9 +317,10 @@ static void serve_one(const struct raw *r, const struct fuse_in_header *ih)
 				     sizeof(struct fuse_mknod_in),
 				     sizeof(struct fuse_entry_out));
 	case FUSE_READ:
-		return answer_read(r, ih);
+		/* of an ordinary file */
+		return answer(r, ih, 0, zeroes, in->size < MAX_WRITE ? in->size : MAX_WRITE);
 	case FUSE_STATFS:
-		return answer_statfs(r, ih);
+		return answer(r, ih, 0, &statfs, sizeof(statfs));
 	case FUSE_GETXATTR:
 		return answer(r, ih, ENODATA, NULL, 0);
 	case FUSE_GET_FMAP:
@@ -475,8 +462,10 @@ void raw_start(struct raw *r, void (*prepare)(const struct raw *r))
 
 int raw_stop(struct raw *r)
 {
-	int ret = umount2(r->mnt, 0) ? -errno : 0;
+	int ret;
 
+	let_go(r->mnt);
+	ret = umount2(r->mnt, 0) ? -errno : 0;
 	/* whatever has gone wrong, let the next test have the devices */
 	if (ret)
 		umount2(r->mnt, MNT_DETACH);
@@ -495,8 +484,7 @@ void raw_free(struct raw *r)
 	r->s = NULL;
 }
 
-void raw_set_reply(volatile struct raw_reply *reply, int error, const void *data,
-		   size_t len)
+void raw_set_reply(volatile struct raw_reply *reply, int error, const void *data, size_t len)
 {
 	if (len > reply->room)
 		errx(1, "a reply of %zu bytes", len);
@@ -526,13 +514,12 @@ void raw_set_map(struct raw *r, unsigned int i, uint64_t size, uint32_t type,
 	};
 
 	r->s->files[i].size = size;
-	raw_set_reply(reply, 0, &h, sizeof(h));
 	raw_set_reply(reply, 0, NULL, sizeof(h) + len);
+	memcpy(reply->data, &h, sizeof(h));
 	memcpy(reply->data + sizeof(h), extents, len);
 }
 
-void raw_set_file(struct raw *r, unsigned int i, unsigned int dev, uint64_t off,
-		  uint64_t len)
+void raw_set_file(struct raw *r, unsigned int i, unsigned int dev, uint64_t off, uint64_t len)
 {
 	struct fuse_famfs_simple_ext ext = {
 		.se_devindex = dev,
@@ -555,8 +542,7 @@ void raw_set_extents(struct raw *r, unsigned int i, unsigned int n, uint64_t len
 		place(nr, &ext[nr]);
 		ext[nr].se_len = len;
 	}
-	raw_set_map(r, i, n * len, FUSE_FAMFS_EXT_SIMPLE, n, ext,
-		    n * sizeof(*ext));
+	raw_set_map(r, i, n * len, FUSE_FAMFS_EXT_SIMPLE, n, ext, n * sizeof(*ext));
 	free(ext);
 }
 

@@ -110,7 +110,7 @@ void raw_init(struct raw *r);
 void raw_start(struct raw *r, void (*prepare)(const struct raw *r));
 /* The same, but FUSE_INIT may fail. Return: 0 or -errno of the first look. */
 int raw_try_start(struct raw *r, void (*prepare)(const struct raw *r));
-/* Unmount, wait for the server, free the state. Return: 0 or -errno. */
+/* Let go, unmount, wait for the server, free the state. Return: 0 or -errno. */
 int raw_stop(struct raw *r);
 /* Free the state only. */
 void raw_free(struct raw *r);

@@ -56,102 +56,67 @@ static void enter_user_namespace(const struct raw *r)
 		err(2, "unshare");
 }
 
-FIXTURE(ordinary)
-{
-	struct raw r;
-};
+#define NEW_FLAG (FUSE_INIT_EXT | FUSE_DAX_FMAP)
+#define POOLS (RAW_USUAL | FUSE_DAX_FMAP_OLD)
 
-FIXTURE_VARIANT(ordinary)
-{
+static const struct {
+	const char *name;
 	int drop_at;
 	void (*prepare)(const struct raw *r);
 	bool offered;
-	uint32_t minor;		/* 0: the usual one */
+	uint32_t minor;
 	uint64_t init_flags;
+} ordinary[] = {
+	/* a setuid helper has mounted, the server can do nothing special */
+	{ "no capability", RAW_DROP_START, NULL, false, 45, NEW_FLAG },
+	/* a capability, but not in the namespace that the hardware belongs to */
+	{ "in a user namespace", 0, enter_user_namespace, false, 45, NEW_FLAG },
+	{ "dropped before the reply", FUSE_INIT, NULL, true, 45, NEW_FLAG },
+	{ "not taken", 0, NULL, true, 45, FUSE_INIT_EXT },
+	{ "not said that there are flags2", 0, NULL, true, 45, FUSE_DAX_FMAP },
+	/*
+	 * Servers that mean something else by the old flag: buffer pools of
+	 * io_uring, in a reply that takes whatever was offered.
+	 */
+	{ "buffer pools", 0, NULL, true, 46, POOLS | FUSE_OVER_IO_URING },
+	{ "buffer pools without io_uring", 0, NULL, true, 46, POOLS },
+	{ "buffer pools of minor 45", 0, NULL, true, 45, POOLS | FUSE_OVER_IO_URING },
 };
 
-/* a setuid helper has mounted, the server can do nothing special */
-FIXTURE_VARIANT_ADD(ordinary, server_without_capability) {
-	.drop_at = RAW_DROP_START,
-	.init_flags = FUSE_INIT_EXT | FUSE_DAX_FMAP,
-};
-/* a capability, but not in the namespace that the hardware belongs to */
-FIXTURE_VARIANT_ADD(ordinary, server_in_user_namespace) {
-	.prepare = enter_user_namespace,
-	.init_flags = FUSE_INIT_EXT | FUSE_DAX_FMAP,
-};
-FIXTURE_VARIANT_ADD(ordinary, dropped_before_the_reply) {
-	.drop_at = FUSE_INIT, .offered = true,
-	.init_flags = FUSE_INIT_EXT | FUSE_DAX_FMAP,
-};
-FIXTURE_VARIANT_ADD(ordinary, not_taken) {
-	.offered = true, .init_flags = FUSE_INIT_EXT,
-};
-FIXTURE_VARIANT_ADD(ordinary, not_said_that_there_are_flags2) {
-	.offered = true, .init_flags = FUSE_DAX_FMAP,
-};
-
-/*
- * Servers that mean something else by the old flag: buffer pools of io_uring, in
- * a reply that takes whatever was offered.
- */
-FIXTURE_VARIANT_ADD(ordinary, buffer_pools) {
-	.offered = true, .minor = 46,
-	.init_flags = RAW_USUAL | FUSE_OVER_IO_URING | FUSE_DAX_FMAP_OLD,
-};
-FIXTURE_VARIANT_ADD(ordinary, buffer_pools_without_io_uring) {
-	.offered = true, .minor = 46,
-	.init_flags = RAW_USUAL | FUSE_DAX_FMAP_OLD,
-};
-FIXTURE_VARIANT_ADD(ordinary, buffer_pools_of_minor_45) {
-	.offered = true,
-	.init_flags = RAW_USUAL | FUSE_OVER_IO_URING | FUSE_DAX_FMAP_OLD,
-};
-
-FIXTURE_SETUP(ordinary)
-{
-	BEGIN(DAX_BIG);
-	if (variant->prepare && access("/proc/self/ns/user", F_OK))
-		SKIP(return, "no user namespaces");
-	init_files(&self->r);
-	self->r.s->drop_at = variant->drop_at;
-	self->r.s->init_flags = variant->init_flags;
-	if (variant->minor)
-		self->r.s->minor = variant->minor;
-	raw_start(&self->r, variant->prepare);
-}
-
-FIXTURE_TEARDOWN(ordinary)
-{
-	EXPECT_EQ(0, raw_stop(&self->r));
-	END();
-}
-
-TEST_F(ordinary, files_are_files)
+/* Files are files, and there are no devices. */
+TEST(ordinary_connections)
 {
 	char buf[100];
+	struct raw r;
+	size_t i;
 	int fd;
 
-	EXPECT_EQ(variant->offered,
-		  !!(self->r.s->kernel_flags & FUSE_DAX_FMAP));
-	fd = raw_must_open(&self->r, FIRST, O_RDWR);
-	EXPECT_FALSE(is_dax(fd));
-	/* the server of the test has no WRITE, but it has READ */
-	EXPECT_EQ(100, pread(fd, buf, 100, 0));
-	EXPECT_LT(0, raw_count(&self->r, FUSE_READ));
-	EXPECT_EQ(0, raw_count(&self->r, FUSE_GET_FMAP));
-	EXPECT_EQ(0, raw_count(&self->r, FUSE_GET_DAXDEV));
-	close(fd);
-}
+	BEGIN(DAX_BIG);
+	if (access("/proc/self/ns/user", F_OK))
+		SKIP(return, "no user namespaces");
+	for (i = 0; i < ARRAY_SIZE(ordinary); i++) {
+		printf("# %s\n", ordinary[i].name);
+		init_files(&r);
+		r.s->drop_at = ordinary[i].drop_at;
+		r.s->init_flags = ordinary[i].init_flags;
+		r.s->minor = ordinary[i].minor;
+		raw_start(&r, ordinary[i].prepare);
+		EXPECT_EQ(ordinary[i].offered, !!(r.s->kernel_flags & FUSE_DAX_FMAP));
+		fd = raw_must_open(&r, FIRST, O_RDWR);
+		EXPECT_FALSE(is_dax(fd));
+		/* the server of the test has no WRITE, but it has READ */
+		EXPECT_EQ(100, pread(fd, buf, 100, 0));
+		EXPECT_LT(0, raw_count(&r, FUSE_READ));
+		EXPECT_EQ(0, raw_count(&r, FUSE_GET_FMAP));
+		EXPECT_EQ(0, raw_count(&r, FUSE_GET_DAXDEV));
 
-TEST_F(ordinary, no_devices)
-{
-	int fd = dax_open(DAX_BIG, O_RDWR);
-
-	EXPECT_EQ(-EOPNOTSUPP, raw_add_dev(&self->r, fd, 0));
-	EXPECT_EQ(-EOPNOTSUPP, raw_add_dev(&self->r, -1, 64));
-	close(fd);
-	EXPECT_TRUE(is_free(DAX_BIG));
+		fd = dax_open(DAX_BIG, O_RDWR);
+		EXPECT_EQ(-EOPNOTSUPP, raw_add_dev(&r, fd, 0));
+		EXPECT_EQ(-EOPNOTSUPP, raw_add_dev(&r, -1, 64));
+		EXPECT_TRUE(is_free(DAX_BIG));
+		EXPECT_EQ(0, raw_stop(&r));
+	}
+	END();
 }
 
 /* The root is there before the server has answered, and cannot be changed. */
@@ -171,7 +136,6 @@ TEST(root_is_a_file)
 	EXPECT_FALSE(is_dax(fd));
 	EXPECT_EQ(0, pread(fd, buf, 100, 0));
 	EXPECT_EQ(0, raw_count(&r, FUSE_GET_FMAP));
-	close(fd);
 	EXPECT_EQ(0, raw_stop(&r));
 	END();
 }
@@ -204,40 +168,26 @@ static void start(FIXTURE_DATA(rights) *self, void (*prepare)(const struct raw *
 }
 
 /* Without the capability there is nothing new, but what is there goes on. */
-static bool still_works(FIXTURE_DATA(rights) *self, int fd)
-{
-	return rw_works(fd, MB) && !raw_try_open(&self->r, FIRST, O_RDWR);
-}
-
-TEST_F(rights, dropped_before_a_map)
+TEST_F(rights, dropped_before_a_map_or_a_device)
 {
 	int fd;
 
 	start(self, NULL);
 	EXPECT_NE(0, self->r.s->kernel_flags & FUSE_DAX_FMAP);
 	fd = raw_must_open(&self->r, FIRST, O_RDWR);
-	self->r.s->drop_at = FUSE_GET_FMAP;
-	EXPECT_EQ(-EPERM, raw_try_open(&self->r, SECOND, O_RDWR));
-	EXPECT_EQ(-EPERM, raw_try_open(&self->r, SECOND, O_RDONLY));
-	EXPECT_EQ(-EPERM, raw_try_open(&self->r, SMALL, O_RDWR));
-	EXPECT_EQ(4, raw_count(&self->r, FUSE_GET_FMAP));
-	EXPECT_EQ(1, raw_count(&self->r, FUSE_GET_DAXDEV));
-	EXPECT_TRUE(still_works(self, fd));
-	close(fd);
-}
-
-TEST_F(rights, dropped_before_a_device)
-{
-	int fd;
-
-	start(self, NULL);
-	fd = raw_must_open(&self->r, FIRST, O_RDWR);
 	self->r.s->drop_at = FUSE_GET_DAXDEV;
 	EXPECT_EQ(-EPERM, raw_try_open(&self->r, SMALL, O_RDWR));
 	EXPECT_EQ(2, raw_count(&self->r, FUSE_GET_DAXDEV));
 	EXPECT_TRUE(is_free(DAX_SMALL));
-	EXPECT_TRUE(still_works(self, fd));
-	close(fd);
+
+	self->r.s->drop_at = FUSE_GET_FMAP;
+	EXPECT_EQ(-EPERM, raw_try_open(&self->r, SECOND, O_RDWR));
+	EXPECT_EQ(-EPERM, raw_try_open(&self->r, SECOND, O_RDONLY));
+	EXPECT_EQ(-EPERM, raw_try_open(&self->r, SMALL, O_RDWR));
+	EXPECT_EQ(5, raw_count(&self->r, FUSE_GET_FMAP));
+	EXPECT_EQ(2, raw_count(&self->r, FUSE_GET_DAXDEV));
+	EXPECT_TRUE(rw_works(fd, MB));
+	EXPECT_EQ(0, raw_try_open(&self->r, FIRST, O_RDWR));
 }
 
 /* Malformed replies say nothing to who may not reply at all. */
@@ -278,10 +228,9 @@ TEST_F(rights, device_by_descriptor)
 	EXPECT_EQ(0, dax_set_mode(DAX_SMALL, DAX_FAMFS));
 	small = dax_open(DAX_SMALL, O_RDWR);
 	EXPECT_EQ(-ENODEV, raw_add_dev(&self->r, small, 63));
-	close(small);
 }
 
-TEST_F(rights, descriptors_that_will_not_do)
+TEST_F(rights, what_registers_no_device)
 {
 	static const struct {
 		const char *path;
@@ -296,6 +245,11 @@ TEST_F(rights, descriptors_that_will_not_do)
 		{ "/tmp", O_RDONLY | O_DIRECTORY, EACCES },
 		{ "/tmp", O_RDWR | O_TMPFILE, ENODEV },
 	};
+	static const uint32_t bad[] = { 1, 1U << 31, ~0U };
+	static const uint64_t indices[] = {
+		64, 65, 1U << 31, ~0U, 1ULL << 32, 1ULL << 63, ~0ULL,
+	};
+	struct fuse_daxdev_map map = { .fd = dax_open(DAX_BIG, O_RDWR) };
 	int pipes[2];
 	size_t i;
 
@@ -315,47 +269,30 @@ TEST_F(rights, descriptors_that_will_not_do)
 	EXPECT_EQ(-EACCES, raw_add_dev(&self->r, pipes[0], 0));
 	EXPECT_EQ(-EBADF, raw_add_dev(&self->r, -1, 0));
 	EXPECT_EQ(-EBADF, raw_add_dev(&self->r, 9999, 0));
-	/* a file of famfs is no device */
-	EXPECT_EQ(0, raw_try_open(&self->r, FIRST, O_RDWR));
-	close(pipes[0]);
-	close(pipes[1]);
-}
 
-TEST_F(rights, arguments_that_will_not_do)
-{
-	int fd = dax_open(DAX_BIG, O_RDWR);
-	struct fuse_daxdev_map map = { .fd = fd };
-	static const uint32_t bad[] = { 1, 1U << 31, ~0U };
-	static const uint64_t indices[] = {
-		64, 65, 1U << 31, ~0U, 1ULL << 32, 1ULL << 63, ~0ULL,
-	};
-	size_t i;
-
-	start(self, NULL);
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		map.flags = bad[i];
 		EXPECT_ERRNO(EINVAL, ioctl(self->r.fd, FUSE_DEV_IOC_DAXDEV_OPEN, &map));
-		map.flags = 0;
 	}
 	for (i = 0; i < ARRAY_SIZE(indices); i++)
-		EXPECT_EQ(-EINVAL, raw_add_dev(&self->r, fd, indices[i]));
+		EXPECT_EQ(-EINVAL, raw_add_dev(&self->r, map.fd, indices[i]));
 	EXPECT_ERRNO(EFAULT, ioctl(self->r.fd, FUSE_DEV_IOC_DAXDEV_OPEN, NULL));
-	EXPECT_EQ(0, raw_add_dev(&self->r, fd, 0));
-	close(fd);
-}
-
-static int add_without_capability(const void *r)
-{
-	int fd = dax_open(DAX_BIG, O_RDWR);
-
-	drop_rawio();
-	return raw_add_dev(r, fd, 0);
+	EXPECT_EQ(0, raw_add_dev(&self->r, map.fd, 0));
+	EXPECT_EQ(0, raw_try_open(&self->r, FIRST, O_RDWR));
 }
 
 TEST_F(rights, descriptor_without_capability)
 {
+	int fd = dax_open(DAX_BIG, O_RDWR);
+	pid_t pid;
+
 	start(self, NULL);
-	EXPECT_EQ(-EPERM, in_child(add_without_capability, &self->r));
+	pid = child_start();
+	if (!pid) {
+		drop_rawio();
+		_exit(-raw_add_dev(&self->r, fd, 0));
+	}
+	EXPECT_EQ(EPERM, child_wait(pid));
 	EXPECT_TRUE(is_free(DAX_BIG));
 }
 
@@ -373,8 +310,6 @@ TEST_F(rights, after_unmount)
 	EXPECT_TRUE(is_free(DAX_BIG));
 	EXPECT_EQ(-ENOTCONN, raw_add_dev(&self->r, fd, 0));
 	EXPECT_TRUE(is_free(DAX_SMALL));
-	close(fd);
-	close(self->r.fd);
 	rmdir(self->r.mnt);
 }
 
@@ -393,8 +328,7 @@ static int uring_cmd(int fd, uint32_t op)
 
 	if (ring < 0)
 		err(1, "io_uring_setup");
-	q = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, ring,
-		 IORING_OFF_SQ_RING);
+	q = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
 	sqe = mmap(NULL, p.sq_entries * 128, PROT_READ | PROT_WRITE, MAP_SHARED,
 		   ring, IORING_OFF_SQES);
 	if (q == MAP_FAILED || sqe == MAP_FAILED)
@@ -405,12 +339,9 @@ static int uring_cmd(int fd, uint32_t op)
 	sqe->cmd_op = op;
 	*(uint32_t *)(q + p.sq_off.array) = 0;
 	*(volatile uint32_t *)(q + p.sq_off.tail) = 1;
-	if (syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS,
-		    NULL, 0) != 1)
+	if (syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) != 1)
 		err(1, "io_uring_enter");
 	ret = ((struct io_uring_cqe *)(q + p.cq_off.cqes))->res;
-	munmap(q, len);
-	munmap(sqe, p.sq_entries * 128);
 	close(ring);
 	return ret;
 }
@@ -447,116 +378,81 @@ TEST_F(rights, no_ring)
 
 /* --- Whose names are they? --- */
 
-static dev_t small_dev, big_dev;
+/*
+ * Where nothing has the name of DAX_BIG, where DAX_SMALL has it, and where DAX_BIG
+ * has another one.
+ */
+static enum { NO_DEV, WRONG_DEV, JAILED } place;
 
-/* A /dev that nobody else sees, with nothing in it. */
-static void own_dev(const struct raw *r)
+static void go_there(void)
 {
+	dev_t big = dev_of(DEV_BIG), small = dev_of(DEV_SMALL);
+
+	if (place == JAILED) {
+		mkdir(JAIL, 0755);
+		if (chroot(JAIL) || chdir("/") ||
+		    (mknod("/device", S_IFCHR | 0600, big) && errno != EEXIST))
+			err(2, JAIL);
+		return;
+	}
+	/* a /dev that nobody else sees */
 	if (unshare(CLONE_NEWNS) ||
 	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("none", "/dev", "tmpfs", 0, NULL))
 		err(2, "mount namespace");
-}
-
-/* ... with another device in the place of DAX_BIG. */
-static void own_dev_with_small(const struct raw *r)
-{
-	own_dev(r);
-	if (mknod(DEV_BIG, S_IFCHR | 0600, small_dev))
+	if (place == WRONG_DEV && mknod(DEV_BIG, S_IFCHR | 0600, small))
 		err(2, "mknod");
 }
 
-/* A server that has the mount in its own namespace would never see it end. */
-static void server_own_dev(const struct raw *r)
+static void serve_there(const struct raw *r)
 {
-	own_dev(r);
-	if (umount2(r->mnt, MNT_DETACH))
+	go_there();
+	/* a server that has the mount in its own namespace would never see it end */
+	if (place != JAILED && umount2(r->mnt, MNT_DETACH))
 		err(2, "umount");
 }
 
-static void server_own_dev_with_small(const struct raw *r)
+static int open_there(const struct raw *r)
 {
-	own_dev_with_small(r);
-	if (umount2(r->mnt, MNT_DETACH))
-		err(2, "umount");
-}
+	int root = open(r->mnt, O_PATH | O_DIRECTORY);
+	pid_t pid = child_start();
 
-static int open_without_dev(const void *r)
-{
-	own_dev(r);
-	return raw_try_open(r, FIRST, O_RDWR);
-}
-
-static int open_with_wrong_dev(const void *r)
-{
-	own_dev_with_small(r);
-	return raw_try_open(r, FIRST, O_RDWR);
-}
-
-static int open_in_jail(const void *r)
-{
-	int root = open(((const struct raw *)r)->mnt, O_PATH | O_DIRECTORY);
-
-	if (mkdir(JAIL, 0755) || chroot(JAIL) || chdir("/"))
-		err(2, JAIL);
-	return openat(root, "f0", O_RDWR) < 0 ? -errno : 0;
-}
-
-TEST_F(rights, name_is_not_resolved_as_by_who_opens)
-{
-	static int (*const open_it[])(const void *) = {
-		open_without_dev, open_with_wrong_dev, open_in_jail,
-	};
-	size_t i;
-
-	small_dev = dev_of(DEV_SMALL);
-	start(self, NULL);
-	for (i = 0; i < ARRAY_SIZE(open_it); i++) {
-		EXPECT_EQ(0, in_child(open_it[i], &self->r));
-		EXPECT_FALSE(is_free(DAX_BIG));
-		EXPECT_TRUE(is_free(DAX_SMALL));
-		/* from the beginning */
-		EXPECT_EQ(0, raw_stop(&self->r));
-		init_files(&self->r);
-		raw_start(&self->r, NULL);
+	if (!pid) {
+		go_there();
+		_exit(openat(root, "f0", O_RDWR) < 0 ? errno : 0);
 	}
-	rmdir(JAIL);
-}
-
-static void enter_jail(const struct raw *r)
-{
-	mkdir(JAIL, 0755);
-	if (chroot(JAIL) || chdir("/") ||
-	    mknod("/device", S_IFCHR | 0600, big_dev))
-		err(2, JAIL);
+	close(root);
+	return child_wait(pid);
 }
 
 TEST_F(rights, name_is_resolved_as_by_the_server)
 {
 	static const struct {
-		void (*prepare)(const struct raw *r);
 		const char *name;
 		int want;
 		bool big, small;	/* is taken */
 	} cases[] = {
-		/* where everybody else has DAX_BIG it has another device */
-		{ server_own_dev_with_small, DEV_BIG, 0, false, true },
-		/* only others see the name */
-		{ server_own_dev, DEV_BIG, -ENOENT, false, false },
-		{ enter_jail, "/device", 0, true, false },
+		[NO_DEV] = { DEV_BIG, -ENOENT },
+		[WRONG_DEV] = { DEV_BIG, .small = true },
+		[JAILED] = { "/device", .big = true },
 	};
-	size_t i;
 
-	small_dev = dev_of(DEV_SMALL);
-	big_dev = dev_of(DEV_BIG);
-	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		raw_set_dev(&self->r, 0, cases[i].name);
-		raw_start(&self->r, cases[i].prepare);
-		EXPECT_EQ(cases[i].want, raw_try_open(&self->r, FIRST, O_RDWR)) {
-			TH_LOG("case %zu", i);
+	for (place = NO_DEV; place <= JAILED; place++) {
+		/* and not as by who opens */
+		raw_start(&self->r, NULL);
+		EXPECT_EQ(0, open_there(&self->r));
+		EXPECT_FALSE(is_free(DAX_BIG));
+		EXPECT_TRUE(is_free(DAX_SMALL));
+		EXPECT_EQ(0, raw_stop(&self->r));
+
+		init_files(&self->r);
+		raw_set_dev(&self->r, 0, cases[place].name);
+		raw_start(&self->r, serve_there);
+		EXPECT_EQ(cases[place].want, raw_try_open(&self->r, FIRST, O_RDWR)) {
+			TH_LOG("case %d", place);
 		}
-		EXPECT_EQ(!cases[i].big, is_free(DAX_BIG));
-		EXPECT_EQ(!cases[i].small, is_free(DAX_SMALL));
+		EXPECT_EQ(!cases[place].big, is_free(DAX_BIG));
+		EXPECT_EQ(!cases[place].small, is_free(DAX_SMALL));
 		EXPECT_EQ(0, raw_stop(&self->r));
 		init_files(&self->r);
 	}
@@ -596,26 +492,17 @@ TEST_F(rights, server_needs_access_to_the_device)
 
 /* --- Who opens --- */
 
-struct user_open {
-	const struct raw *r;
-	int flags;
-};
-
-static int open_as_user(const void *arg)
-{
-	const struct user_open *o = arg;
-
-	if (setgroups(0, NULL) || setgid(USER) || setuid(USER))
-		return -EINVAL;
-	return raw_try_open(o->r, FIRST, o->flags);
-}
-
 /* Return: 0 or -errno, of a user who is nobody special. */
 static int user_opens(const struct raw *r, int flags)
 {
-	const struct user_open o = { r, flags };
+	pid_t pid = child_start();
 
-	return in_child(open_as_user, &o);
+	if (!pid) {
+		if (setgroups(0, NULL) || setgid(USER) || setuid(USER))
+			_exit(EINVAL);
+		_exit(-raw_try_open(r, FIRST, flags));
+	}
+	return -child_wait(pid);
 }
 
 /* The first of all opens is that of a user: all rights come from the server. */
@@ -639,63 +526,35 @@ TEST_F(rights, user_opens_first)
 	EXPECT_EQ(-EACCES, user_opens(&self->r, O_RDONLY));
 }
 
-FIXTURE(reader)
-{
-	struct raw r;
-	int fd;
-	uint8_t *p;
-};
-
-FIXTURE_SETUP(reader)
-{
-	int fd;
-
-	BEGIN(DAX_BIG);
-	init_files(&self->r);
-	raw_start(&self->r, NULL);
-	fd = raw_must_open(&self->r, FIRST, O_RDWR);
-	self->p = map_rw(fd, 4 * MB, 0);
-	fill_pattern(self->p, 4 * MB, SEED, 0);
-	close(fd);
-	self->fd = raw_must_open(&self->r, FIRST, O_RDONLY);
-}
-
-FIXTURE_TEARDOWN(reader)
-{
-	/* whatever has been tried: nothing has been written */
-	EXPECT_EQ(-1, check_pattern(self->p, 4 * MB, SEED, 0));
-	munmap(self->p, 4 * MB);
-	close(self->fd);
-	EXPECT_EQ(0, raw_stop(&self->r));
-	END();
-}
-
 /* A mapping that cannot be made. Return: -1, with errno. */
 static int no_map(int fd, int prot, int flags)
 {
 	return mmap(NULL, MB, prot, flags, fd, 0) == MAP_FAILED ? -1 : 0;
 }
 
-TEST_F(reader, cannot_write)
-{
-	EXPECT_ERRNO(EBADF, pwrite(self->fd, "x", 1, 0));
-	EXPECT_ERRNO(EACCES, no_map(self->fd, PROT_WRITE, MAP_SHARED));
-	EXPECT_ERRNO(EACCES, no_map(self->fd, PROT_READ | PROT_WRITE, MAP_SHARED));
-	EXPECT_ERRNO(EACCES, no_map(self->fd, PROT_READ | PROT_WRITE,
-				    MAP_SHARED_VALIDATE | MAP_SYNC));
-}
-
-TEST_F(reader, cannot_make_a_mapping_writable)
+TEST_F(rights, reader_cannot_write)
 {
 	const size_t skew[] = { 0, PAGE };	/* PMDs, pages */
 	int mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	uint8_t *p, *q;
 	size_t i;
+	int fd;
 
+	start(self, NULL);
+	fd = raw_must_open(&self->r, FIRST, O_RDWR);
+	p = map_rw(fd, 4 * MB, 0);
+	fill_pattern(p, 4 * MB, SEED, 0);
+	close(fd);
+
+	fd = raw_must_open(&self->r, FIRST, O_RDONLY);
+	EXPECT_ERRNO(EBADF, pwrite(fd, "x", 1, 0));
+	EXPECT_ERRNO(EACCES, no_map(fd, PROT_WRITE, MAP_SHARED));
+	EXPECT_ERRNO(EACCES, no_map(fd, PROT_READ | PROT_WRITE, MAP_SHARED));
+	EXPECT_ERRNO(EACCES, no_map(fd, PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE | MAP_SYNC));
+
+	/* nor make a mapping writable */
 	for (i = 0; i < ARRAY_SIZE(skew); i++) {
-		uint8_t *q = map_at(4 * MB, PROT_READ, MAP_SHARED, self->fd, 0,
-				    PMD, skew[i]);
-
-		ASSERT_NE(NULL, q);
+		q = map_at(4 * MB, PROT_READ, MAP_SHARED, fd, 0, PMD, skew[i]);
 		EXPECT_EQ(-1, check_pattern(q, 4 * MB, SEED, 0));
 		EXPECT_ERRNO(EACCES, mprotect(q, 4 * MB, PROT_READ | PROT_WRITE));
 		EXPECT_ERRNO(EACCES, mprotect(q, PAGE, PROT_WRITE));
@@ -704,7 +563,8 @@ TEST_F(reader, cannot_make_a_mapping_writable)
 		EXPECT_TRUE(try_read(q, NULL));
 		munmap(q, 4 * MB);
 	}
-	close(mem);
+	/* nothing has been written */
+	EXPECT_EQ(-1, check_pattern(p, 4 * MB, SEED, 0));
 }
 
 FAMFS_TEST_MAIN

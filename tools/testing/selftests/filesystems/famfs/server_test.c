@@ -66,6 +66,14 @@ static struct famfs_map *build(const struct famfs_case *c)
 	return map;
 }
 
+static int finish_and_free(struct famfs_map *map, const uint64_t *sizes)
+{
+	int err = famfs_map_finish(map, sizes);
+
+	famfs_map_free(map);
+	return err;
+}
+
 /* Is a finished map what the case is, with its length in the header? */
 static bool is_case(const struct famfs_map *map, const struct famfs_case *c)
 {
@@ -98,18 +106,14 @@ TEST(builders_refuse_bad_cases)
 		EXPECT_EQ(-c->err, famfs_map_finish(map, sizes)) {
 			TH_LOG("%s", c->name);
 		}
-		if (!c->err) {
-			EXPECT_TRUE(is_case(map, c)) {
-				TH_LOG("%s", c->name);
-			}
-		}
-		famfs_map_free(map);
-		/* without the size of the device, only the kernel finds these */
-		map = build(c);
-		EXPECT_EQ(c->needs_dev ? 0 : -c->err, famfs_map_finish(map, NULL)) {
+		EXPECT_TRUE(c->err || is_case(map, c)) {
 			TH_LOG("%s", c->name);
 		}
 		famfs_map_free(map);
+		/* without the size of the device, only the kernel finds these */
+		EXPECT_EQ(c->needs_dev ? 0 : -c->err, finish_and_free(build(c), NULL)) {
+			TH_LOG("%s", c->name);
+		}
 		good += !c->err;
 		bad += !!c->err;
 	}
@@ -138,8 +142,7 @@ TEST(builders_know_the_longest_map)
 	map = famfs_map_simple(MOST * PAGE);
 	for (i = 0; i < MOST + 2; i++)
 		famfs_map_range(map, 0, i * PAGE, PAGE);
-	EXPECT_EQ(-E2BIG, famfs_map_finish(map, NULL));
-	famfs_map_free(map);
+	EXPECT_EQ(-E2BIG, finish_and_free(map, NULL));
 }
 
 /* What no reply can say, and calls in the wrong order. */
@@ -149,28 +152,24 @@ TEST(builders_refuse_misuse)
 
 	famfs_map_extent(map, (1ULL << 32) + PAGE, PAGE);
 	famfs_map_range(map, 0, 0, PAGE);
-	EXPECT_EQ(-EINVAL, famfs_map_finish(map, NULL));
-	famfs_map_free(map);
+	EXPECT_EQ(-EINVAL, finish_and_free(map, NULL));
 
 	map = famfs_map_interleaved(PAGE);
 	famfs_map_range(map, 0, 0, PAGE);
 	famfs_map_extent(map, PAGE, PAGE);
 	famfs_map_range(map, 0, PAGE, PAGE);
-	EXPECT_EQ(-EINVAL, famfs_map_finish(map, NULL));
-	famfs_map_free(map);
+	EXPECT_EQ(-EINVAL, finish_and_free(map, NULL));
 
 	map = famfs_map_simple(PAGE);
 	famfs_map_extent(map, PAGE, PAGE);
 	famfs_map_range(map, 0, 0, PAGE);
-	EXPECT_EQ(-EINVAL, famfs_map_finish(map, NULL));
-	famfs_map_free(map);
+	EXPECT_EQ(-EINVAL, finish_and_free(map, NULL));
 
 	map = famfs_map_simple(PAGE);
 	famfs_map_range(map, 0, 0, PAGE);
 	EXPECT_EQ(0, famfs_map_finish(map, NULL));
 	famfs_map_range(map, 0, PAGE, PAGE);
-	EXPECT_EQ(-EINVAL, famfs_map_finish(map, NULL));
-	famfs_map_free(map);
+	EXPECT_EQ(-EINVAL, finish_and_free(map, NULL));
 
 	EXPECT_EQ(-ENOMEM, famfs_map_finish(NULL, NULL));
 }
@@ -236,28 +235,6 @@ static void random_case(struct famfs_case *c)
 	c->h.file_size = below(8) ? sum - below(2) * below(P) : random_bytes(16);
 }
 
-FIXTURE(kernel)
-{
-	struct raw r;
-};
-
-FIXTURE_SETUP(kernel)
-{
-	BEGIN(DAX_BIG, DAX_SMALL);
-	raw_init(&self->r);
-	self->r.s->entry_valid = 0;
-	raw_set_dev(&self->r, 0, DEV_BIG);
-	raw_set_dev(&self->r, 1, DEV_SMALL);
-	/* no other device is named by a good map */
-	raw_start(&self->r, NULL);
-}
-
-FIXTURE_TEARDOWN(kernel)
-{
-	EXPECT_EQ(0, raw_stop(&self->r));
-	END();
-}
-
 /* What an open says of the bytes of a case: 0 or -errno. */
 static int ask_kernel(struct raw *r, const struct famfs_case *c)
 {
@@ -270,29 +247,34 @@ static int ask_kernel(struct raw *r, const struct famfs_case *c)
 	return raw_try_open(r, 0, O_RDWR);
 }
 
-TEST_F(kernel, says_what_the_builders_say)
+TEST(kernel_says_what_the_builders_say)
 {
-	const uint64_t sizes[FAMFS_MAX_DEVS] = {
-		famfs_dev_size(DEV_BIG), famfs_dev_size(DEV_SMALL),
-	};
 	struct famfs_case c = { .h = { .fmap_version = FAMFS_FMAP_VERSION } };
+	uint64_t sizes[FAMFS_MAX_DEVS] = {};
 	unsigned int i, good = 0;
+	struct raw r;
 
+	BEGIN(DAX_BIG, DAX_SMALL);
 	if (PAGE != CASE_PAGE)
 		SKIP(return, "the cases have other pages");
+	sizes[0] = famfs_dev_size(DEV_BIG);
+	sizes[1] = famfs_dev_size(DEV_SMALL);
 	EXPECT_EQ(dax_size(DAX_BIG), sizes[0]);
 	EXPECT_EQ(dax_size(DAX_SMALL), sizes[1]);
+	raw_init(&r);
+	r.s->entry_valid = 0;
+	/* no other device is named by a good map */
+	raw_set_dev(&r, 0, DEV_BIG);
+	raw_set_dev(&r, 1, DEV_SMALL);
+	raw_start(&r, NULL);
 	srandom(1);
 	for (i = 0; i < RANDOM_MAPS; i++) {
-		struct famfs_map *map;
 		int err, want;
 
 		random_case(&c);
 		ASSERT_TRUE(expressible(&c));
-		map = build(&c);
-		want = famfs_map_finish(map, sizes);
-		famfs_map_free(map);
-		err = ask_kernel(&self->r, &c);
+		want = finish_and_free(build(&c), sizes);
+		err = ask_kernel(&r, &c);
 		/* there is no device 63, which a map may name */
 		if (!want && err == -ENODEV)
 			continue;
@@ -306,6 +288,8 @@ TEST_F(kernel, says_what_the_builders_say)
 	printf("# %u of %u maps are good\n", good, RANDOM_MAPS);
 	EXPECT_LT(RANDOM_MAPS / 10, good);
 	EXPECT_GT(RANDOM_MAPS * 9 / 10, good);
+	EXPECT_EQ(0, raw_stop(&r));
+	END();
 }
 
 /* --- The loop, in famfs_server --- */
@@ -314,15 +298,12 @@ TEST_F(kernel, says_what_the_builders_say)
 TEST(devices_by_descriptor)
 {
 	struct server s;
-	int fd;
 
 	BEGIN(DAX_BIG, DAX_SMALL);
-	server_start(&s, "dev 0 $big\ndev 1 $small\n"
-		     "file f 644 4M interleave 2M 4M 0:0:2M 1:0:2M\n", NULL);
-	fd = server_must_open(&s, "f", O_RDWR);
-	EXPECT_TRUE(rw_works(fd, 0));
-	EXPECT_TRUE(rw_works(fd, 2 * MB));
-	close(fd);
+	server_start_f(&s, "dev 0 $big\ndev 1 $small\n"
+		       "file f 644 4M interleave 2M 4M 0:0:2M 1:0:2M\n");
+	EXPECT_TRUE(rw_works(s.fd, 0));
+	EXPECT_TRUE(rw_works(s.fd, 2 * MB));
 	EXPECT_EQ(1, server_count(&s, FUSE_GET_FMAP));
 	EXPECT_EQ(0, server_count(&s, FUSE_GET_DAXDEV));
 	EXPECT_EQ(0, server_stop(&s));
@@ -345,7 +326,6 @@ TEST(devices_by_name_as_fallback)
 	ASSERT_EQ(0, dax_set_mode(DAX_SMALL, DAX_FAMFS));
 	fd = server_must_open(&s, "f", O_RDWR);
 	EXPECT_TRUE(rw_works(fd, 2 * MB));
-	close(fd);
 	EXPECT_EQ(1, server_count(&s, FUSE_GET_DAXDEV));
 	/* the layout has no device 2 */
 	EXPECT_EQ(-ENODEV, server_open(&s, "g", O_RDWR));
@@ -358,22 +338,19 @@ TEST(devices_by_name_as_fallback)
 TEST(long_map)
 {
 	enum { EXTENTS = 2000 };
-	char *layout = malloc(EXTENTS * 24 + 100), *p = layout;
+	static char layout[EXTENTS * 24 + 100];
+	char *p = layout;
 	struct server s;
-	int i, fd;
+	int i;
 
 	BEGIN(DAX_BIG);
-	ASSERT_NE(NULL, layout);
 	p += sprintf(p, "dev 0 $big\nfile f 644 %luK simple", EXTENTS * PAGE / KB);
 	for (i = 0; i < EXTENTS; i++)
 		p += sprintf(p, " 0:%lu:%lu", 2 * i * PAGE, PAGE);
 	strcpy(p, "\n");
-	server_start(&s, layout, NULL);
-	free(layout);
-	fd = server_must_open(&s, "f", O_RDWR);
+	server_start_f(&s, layout);
 	EXPECT_EQ(2, server_count(&s, FUSE_GET_FMAP));
-	EXPECT_TRUE(rw_works(fd, (EXTENTS - 1) * PAGE));
-	close(fd);
+	EXPECT_TRUE(rw_works(s.fd, (EXTENTS - 1) * PAGE));
 	EXPECT_EQ(0, server_stop(&s));
 	END();
 }
@@ -494,91 +471,63 @@ static void serve(const char *layout, const char *mnt)
 	_exit(-ret);
 }
 
-FIXTURE(older)
+#define BOTH_FLAGS (FUSE_DAX_FMAP | FUSE_DAX_FMAP_OLD)
+
+TEST(init_flag)
 {
-	char mnt[32], layout[48];
+	static const struct {
+		uint64_t hide;
+		uint32_t minor;
+		uint64_t takes;		/* the flag that it takes, or 0: it gives up */
+	} cases[] = {
+		{ 0, 0, FUSE_DAX_FMAP },
+		{ FUSE_DAX_FMAP_OLD, 0, FUSE_DAX_FMAP },
+		{ FUSE_DAX_FMAP, 45, FUSE_DAX_FMAP_OLD },
+		/* the old flag has another meaning then */
+		{ FUSE_DAX_FMAP, 46, 0 },
+		{ BOTH_FLAGS, 45, 0 },
+	};
+	char mnt[] = "/tmp/famfs.XXXXXX", layout[48];
+	size_t i;
 	pid_t pid;
-};
 
-FIXTURE_VARIANT(older)
-{
-	uint64_t hide;
-	uint32_t minor;
-	uint64_t takes;		/* the flag that it takes, or 0: it gives up */
-};
-
-FIXTURE_VARIANT_ADD(older, both_flags) {
-	.takes = FUSE_DAX_FMAP,
-};
-
-FIXTURE_VARIANT_ADD(older, new_flag) {
-	.hide = FUSE_DAX_FMAP_OLD, .takes = FUSE_DAX_FMAP,
-};
-
-FIXTURE_VARIANT_ADD(older, old_flag) {
-	.hide = FUSE_DAX_FMAP, .minor = 45, .takes = FUSE_DAX_FMAP_OLD,
-};
-
-FIXTURE_VARIANT_ADD(older, old_flag_with_another_meaning) {
-	.hide = FUSE_DAX_FMAP, .minor = 46,
-};
-
-FIXTURE_VARIANT_ADD(older, no_flag) {
-	.hide = FUSE_DAX_FMAP | FUSE_DAX_FMAP_OLD, .minor = 45,
-};
-
-FIXTURE_SETUP(older)
-{
 	BEGIN(DAX_BIG);
-	strcpy(self->mnt, "/tmp/famfs.XXXXXX");
-	ASSERT_NE(NULL, mkdtemp(self->mnt));
-	snprintf(self->layout, sizeof(self->layout), "%s.layout", self->mnt);
-	close(open(self->layout, O_CREAT | O_CLOEXEC, 0644));
-	ASSERT_EQ(0, write_text(self->layout,
-				"dev 0 $big\nfile f 644 2M simple 0:0:2M\n"));
-	seen = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(NULL, mkdtemp(mnt));
+	snprintf(layout, sizeof(layout), "%s.layout", mnt);
+	ASSERT_EQ(0, write_text(layout, "dev 0 $big\nfile f 644 2M simple 0:0:2M\n"));
+	seen = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, seen);
-	older.hide = variant->hide;
-	older.minor = variant->minor;
-	self->pid = child_start();
-	if (!self->pid)
-		serve(self->layout, self->mnt);
-}
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		int tries, fd = -1;
 
-FIXTURE_TEARDOWN(older)
-{
-	umount2(self->mnt, MNT_DETACH);
-	if (self->pid)
-		child_kill(self->pid);
-	unlink(self->layout);
-	rmdir(self->mnt);
+		older.hide = cases[i].hide;
+		older.minor = cases[i].minor;
+		*seen = (struct seen){};
+		pid = child_start();
+		if (!pid)
+			serve(layout, mnt);
+		if (!cases[i].takes) {
+			EXPECT_EQ(EOPNOTSUPP, child_wait(pid));
+			EXPECT_EQ(0, seen->reply_flags);
+			continue;
+		}
+		for (tries = 0; tries < 1000 && fd < 0; tries++) {
+			fd = open(strf("%s/f", mnt), O_RDWR | O_CLOEXEC);
+			usleep(10000);
+		}
+		ASSERT_LE(0, fd);
+		EXPECT_EQ(cases[i].takes, seen->reply_flags & BOTH_FLAGS);
+		EXPECT_TRUE(is_dax(fd));
+		EXPECT_TRUE(rw_works(fd, MB));
+		/* no device has been registered */
+		EXPECT_EQ(1, seen->daxdevs);
+		close(fd);
+		EXPECT_EQ(0, umount2(mnt, 0));
+		child_kill(pid);
+	}
+	unlink(layout);
+	rmdir(mnt);
 	END();
-}
-
-TEST_F(older, init_flag)
-{
-	const uint64_t flags = FUSE_DAX_FMAP | FUSE_DAX_FMAP_OLD;
-	const char *path = strf("%s/f", self->mnt);
-	int i, fd = -1;
-
-	if (!variant->takes) {
-		EXPECT_EQ(EOPNOTSUPP, child_wait(self->pid));
-		self->pid = 0;
-		EXPECT_EQ(0, seen->reply_flags);
-		return;
-	}
-	for (i = 0; i < 1000 && fd < 0; i++) {
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		usleep(10000);
-	}
-	ASSERT_LE(0, fd);
-	EXPECT_EQ(variant->takes, seen->reply_flags & flags);
-	EXPECT_TRUE(is_dax(fd));
-	EXPECT_TRUE(rw_works(fd, MB));
-	/* no device has been registered */
-	EXPECT_EQ(1, seen->daxdevs);
-	close(fd);
 }
 
 FAMFS_TEST_MAIN

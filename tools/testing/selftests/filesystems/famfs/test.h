@@ -12,7 +12,8 @@
  *   log. FIXTURE_TEARDOWN() ends with END(), which fails the test if the kernel
  *   has reported a bug since. TEST() does both itself.
  * - Assert the errno, not only the failure. Leave devices in any mode: each test
- *   sets the mode that it needs.
+ *   sets the mode that it needs. Leave files open and mapped: server_stop() and
+ *   raw_stop() let go of them, and each test is a process of its own.
  * - Skip only if the kernel lacks a facility, never because a call has failed.
  */
 #ifndef TEST_H

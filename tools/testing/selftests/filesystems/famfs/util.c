@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What the tests share, see util.h. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <linux/userfaultfd.h>
+#include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -68,7 +70,7 @@ const char *strf(const char *fmt, ...)
 
 int write_text(const char *path, const char *text)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	int ret = 0;
 
 	if (fd < 0)
@@ -77,6 +79,20 @@ int write_text(const char *path, const char *text)
 		ret = -errno;
 	close(fd);
 	return ret;
+}
+
+const char *read_text(const char *path)
+{
+	static char text[64 * KB];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+	ssize_t n;
+
+	while (fd >= 0 && (n = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
+		len += n;
+	text[len] = 0;
+	close(fd);
+	return text;
 }
 
 unsigned long long read_number(const char *path)
@@ -169,17 +185,9 @@ bool child_ends(pid_t pid, double within)
 	return !child_runs(pid);
 }
 
-int in_child(int (*f)(const void *arg), const void *arg)
+int child_within(pid_t pid, double within)
 {
-	pid_t pid = child_start();
-	int status;
-
-	if (!pid)
-		_exit(-f(arg));
-	status = child_wait(pid);
-	if (status > 255)
-		errx(1, "the child has ended with signal %d", status - 256);
-	return -status;
+	return child_ends(pid, within) ? child_wait(pid) : -ETIMEDOUT;
 }
 
 pid_t child_shell(const char *script, const char *arg)
@@ -200,6 +208,27 @@ pid_t child_unbinds(const char *dev)
 {
 	return child_shell("echo $1 > " BUS "/drivers/fsdev_dax/unbind &&"
 			   "echo $1 > " BUS "/drivers/fsdev_dax/remove_id", dev);
+}
+
+/* --- Threads --- */
+
+volatile bool race_over;
+
+void race(void *(*const *racers)(void *arg), int nr, unsigned int ms, const char *unbind)
+{
+	pthread_t threads[nr];
+	int i;
+
+	race_over = false;
+	for (i = 0; i < nr; i++)
+		if (pthread_create(&threads[i], NULL, racers[i], NULL))
+			err(1, "pthread_create");
+	usleep(ms * 1000);
+	if (unbind && dax_unbind(unbind))
+		err(1, "unbind");
+	race_over = true;
+	for (i = 0; i < nr; i++)
+		pthread_join(threads[i], NULL);
 }
 
 /* --- Devices --- */
@@ -223,16 +252,15 @@ static const struct role {
 
 static void set_role(const char *role, const char *dev)
 {
-	size_t i;
+	size_t i = 0;
 
-	for (i = 0; i < ARRAY_SIZE(roles); i++)
-		if (!strcmp(roles[i].name, role)) {
-			snprintf(roles[i].path, DAX_NAME_MAX, "/dev/%s", dev);
-			/* for layouts */
-			setenv(role, roles[i].path, 1);
-			return;
-		}
-	errx(1, "FAMFS_TEST_DEVS: what is %s?", role);
+	while (i < ARRAY_SIZE(roles) && strcmp(roles[i].name, role))
+		i++;
+	if (i == ARRAY_SIZE(roles) || !dev)
+		errx(1, "FAMFS_TEST_DEVS: %s is not ROLE=DEVICE", role);
+	snprintf(roles[i].path, DAX_NAME_MAX, "/dev/%s", dev);
+	/* for layouts */
+	setenv(role, roles[i].path, 1);
 }
 
 static void skip_program(const char *why)
@@ -252,14 +280,10 @@ void require_test_devs(void)
 		skip_program("not root");
 	text = strdup(env);
 	while ((word = strsep(&text, ", \t\n"))) {
-		char *name = strchr(word, '=');
+		const char *role = strsep(&word, "=");
 
-		if (!*word)
-			continue;
-		if (!name)
-			errx(1, "FAMFS_TEST_DEVS: %s is not ROLE=DEVICE", word);
-		*name++ = 0;
-		set_role(word, name);
+		if (*role)
+			set_role(role, word);
 	}
 }
 
@@ -276,21 +300,16 @@ static int nr_ranges(const char *dev)
 static const char *unsuitable(const struct role *role)
 {
 	const char *dev = role->path + 5;
-	static char why[128];
 
 	if (!*dev)
-		snprintf(why, sizeof(why), "no device is the %s one", role->name);
-	else if (access(strf(BUS "/devices/%s", dev), F_OK))
-		snprintf(why, sizeof(why), "%s does not exist", dev);
-	else if (dax_size(dev) < role->min || dax_size(dev) > role->max)
-		snprintf(why, sizeof(why), "%s has not the size of the %s one",
-			 dev, role->name);
-	else if (role->ranges && nr_ranges(dev) != role->ranges)
-		snprintf(why, sizeof(why), "%s has not %d ranges", dev,
-			 role->ranges);
-	else
-		return NULL;
-	return why;
+		return strf("no device is the %s one", role->name);
+	if (access(strf(BUS "/devices/%s", dev), F_OK))
+		return strf("%s does not exist", dev);
+	if (dax_size(dev) < role->min || dax_size(dev) > role->max)
+		return strf("%s has not the size of the %s one", dev, role->name);
+	if (role->ranges && nr_ranges(dev) != role->ranges)
+		return strf("%s has not %d ranges", dev, role->ranges);
+	return NULL;
 }
 
 /* The position in the kernel's log, and what was found so far. */
@@ -336,8 +355,7 @@ enum dax_mode dax_get_mode(const char *dev)
 	ssize_t n;
 	int i;
 
-	n = readlink(strf(BUS "/devices/%s/driver", dev), link,
-		     sizeof(link) - 1);
+	n = readlink(strf(BUS "/devices/%s/driver", dev), link, sizeof(link) - 1);
 	if (n < 0)
 		return DAX_DISABLED;
 	link[n] = 0;
@@ -451,9 +469,7 @@ int dax_poison(const char *dev, uint64_t off)
 
 static void write_layout(const struct server *s, const char *layout)
 {
-	FILE *f = fopen(s->layout, "we");
-
-	if (!f || fputs(layout, f) < 0 || fclose(f))
+	if (write_text(s->layout, layout))
 		err(1, "%s", s->layout);
 }
 
@@ -467,16 +483,15 @@ static bool is_mounted(const char *mnt)
 
 static void wait_mounted(struct server *s)
 {
-	int i, status;
+	double end = seconds() + 10;
 
-	for (i = 0; i < 1000; i++) {
-		if (is_mounted(s->mnt))
-			return;
-		if (waitpid(s->pid, &status, WNOHANG) == s->pid)
-			errx(1, "the server ended with status %#x", status);
+	while (!is_mounted(s->mnt)) {
+		if (!child_runs(s->pid))
+			errx(1, "the server ended with status %d", child_wait(s->pid));
+		if (seconds() > end)
+			errx(1, "the server does not mount");
 		usleep(10000);
 	}
-	errx(1, "the server does not mount");
 }
 
 static void map_stats(struct server *s)
@@ -485,8 +500,7 @@ static void map_stats(struct server *s)
 
 	if (fd < 0 || ftruncate(fd, SERVER_NR_STATS * sizeof(uint64_t)))
 		err(1, "%s", s->stats_path);
-	s->stats = mmap(NULL, SERVER_NR_STATS * sizeof(uint64_t), PROT_READ,
-			MAP_SHARED, fd, 0);
+	s->stats = mmap(NULL, SERVER_NR_STATS * sizeof(uint64_t), PROT_READ, MAP_SHARED, fd, 0);
 	if (s->stats == MAP_FAILED)
 		err(1, "mmap");
 	close(fd);
@@ -495,19 +509,16 @@ static void map_stats(struct server *s)
 /* It is in the directory of this program. */
 static void exec_server(struct server *s, const char *flags)
 {
+	char *argv[] = { "famfs_server", (char *)flags, s->layout, s->mnt, s->stats_path, NULL };
 	char self[256] = "";
 	const char *path;
-	char *argv[] = { "famfs_server", (char *)flags, s->layout, s->mnt,
-			 s->stats_path, NULL };
 
 	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
 		err(2, "/proc/self/exe");
 	path = strf("%s/famfs_server", dirname(self));
-	if (!flags) {
+	if (!flags)
 		argv[1] = argv[0];
-		execv(path, argv + 1);
-	}
-	execv(path, argv);
+	execv(path, flags ? argv : argv + 1);
 	err(2, "%s", path);
 }
 
@@ -531,18 +542,17 @@ void server_start(struct server *s, const char *layout, const char *flags)
 	wait_mounted(s);
 }
 
+void server_start_f(struct server *s, const char *layout)
+{
+	server_start(s, layout, NULL);
+	s->fd = server_must_open(s, "f", O_RDWR);
+}
+
 static void wait_end(struct server *s)
 {
-	int i;
-
-	for (i = 0; i < 1000; i++) {
-		if (waitpid(s->pid, NULL, WNOHANG) == s->pid) {
-			s->pid = 0;
-			return;
-		}
-		usleep(10000);
-	}
-	errx(1, "the server does not end");
+	if (child_within(s->pid, 10) == -ETIMEDOUT)
+		errx(1, "the server does not end");
+	s->pid = 0;
 }
 
 void server_kill(struct server *s)
@@ -553,8 +563,39 @@ void server_kill(struct server *s)
 	wait_end(s);
 }
 
+static bool is_below(const char *path, const char *mnt)
+{
+	const size_t len = strlen(mnt);
+
+	return !strncmp(path, mnt, len) && (!path[len] || path[len] == '/');
+}
+
+void let_go(const char *mnt)
+{
+	const char *line = read_text("/proc/self/maps");
+	DIR *fds = opendir("/proc/self/fd");
+	unsigned long start, end;
+	struct dirent *d;
+	char path[256];
+
+	while (fds && (d = readdir(fds))) {
+		ssize_t n = readlinkat(dirfd(fds), d->d_name, path, sizeof(path) - 1);
+
+		path[n < 0 ? 0 : n] = 0;
+		if (is_below(path, mnt))
+			close(atoi(d->d_name));
+	}
+	if (fds)
+		closedir(fds);
+	for (; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+		if (sscanf(line, "%lx-%lx %*s %*s %*s %*s %255s", &start, &end, path) == 3 &&
+		    is_below(path, mnt))
+			munmap((void *)start, end - start);
+}
+
 int server_stop(struct server *s)
 {
+	let_go(s->mnt);
 	if (umount2(s->mnt, 0))
 		return -errno;
 	if (s->pid)
@@ -607,8 +648,7 @@ int detach_all(void)
 	int found = 0;
 
 	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "famfs %63s fuse", dir) != 1 ||
-		    strncmp(dir, "/tmp/", 5))
+		if (sscanf(line, "famfs %63s fuse", dir) != 1 || strncmp(dir, "/tmp/", 5))
 			continue;
 		umount2(dir, MNT_DETACH);
 		found++;
@@ -628,8 +668,7 @@ long faults(void)
 	return ru.ru_minflt + ru.ru_majflt;
 }
 
-void *map_at(size_t len, int prot, int flags, int fd, off_t off, size_t align,
-	     size_t skew)
+void *map_at(size_t len, int prot, int flags, int fd, off_t off, size_t align, size_t skew)
 {
 	size_t room = len + 2 * align + skew;
 	uintptr_t start;
@@ -641,7 +680,9 @@ void *map_at(size_t len, int prot, int flags, int fd, off_t off, size_t align,
 	start = ((uintptr_t)p + align - 1) / align * align + skew;
 	munmap(p, room);
 	p = mmap((void *)start, len, prot, flags | MAP_FIXED_NOREPLACE, fd, off);
-	return p == MAP_FAILED ? NULL : p;
+	if (p == MAP_FAILED)
+		err(1, "mmap");
+	return p;
 }
 
 void *map_file(int fd, size_t len, int prot, int flags)
@@ -651,11 +692,7 @@ void *map_file(int fd, size_t len, int prot, int flags)
 
 void *map_rw(int fd, size_t len, size_t skew)
 {
-	void *p = map_at(len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0, PMD, skew);
-
-	if (!p)
-		err(1, "mmap");
-	return p;
+	return map_at(len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0, PMD, skew);
 }
 
 int pin(int pipes[2], void *p)
@@ -715,6 +752,7 @@ int uffd_protect(int uffd, void *p, size_t len, bool protect)
 }
 
 static sigjmp_buf bus_jmp;
+static bool bus_returns;	/* to bus_jmp */
 static struct fault *bus_fault;
 
 static void on_bus(int sig, siginfo_t *info, void *context)
@@ -722,27 +760,34 @@ static void on_bus(int sig, siginfo_t *info, void *context)
 	bus_fault->signo = sig;
 	bus_fault->code = info->si_code;
 	bus_fault->addr = info->si_addr;
-	siglongjmp(bus_jmp, 1);
+	bus_fault->lsb = info->si_addr_lsb;
+	if (bus_returns)
+		siglongjmp(bus_jmp, 1);
+}
+
+void note_faults(struct fault *f)
+{
+	struct sigaction bus = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO };
+
+	bus_fault = f;
+	*f = (struct fault){};
+	bus_returns = false;
+	sigaction(SIGBUS, &bus, NULL);
 }
 
 static bool try_access(volatile uint8_t *p, bool write, struct fault *f)
 {
-	struct sigaction old, bus = {
-		.sa_sigaction = on_bus,
-		.sa_flags = SA_SIGINFO,
-	};
 	struct fault dummy;
 
-	bus_fault = f ? f : &dummy;
-	*bus_fault = (struct fault){};
-	sigaction(SIGBUS, &bus, &old);
+	note_faults(f ?: &dummy);
+	bus_returns = true;
 	if (!sigsetjmp(bus_jmp, 1)) {
 		if (write)
 			*p = *p;
 		else
 			(void)*p;
 	}
-	sigaction(SIGBUS, &old, NULL);
+	signal(SIGBUS, SIG_DFL);
 	return !bus_fault->signo;
 }
 
@@ -897,8 +942,7 @@ int log_problems(void)
 	log_lines(NULL);
 	klog.tainted = read_number(TAINTED);
 	if (klog.tainted & ~before) {
-		printf("# kernel: tainted was %#llx and is %#llx\n", before,
-		       klog.tainted);
+		printf("# kernel: tainted was %#llx and is %#llx\n", before, klog.tainted);
 		klog.problems++;
 	}
 	found = klog.problems;

@@ -73,6 +73,8 @@ double seconds(void);
 const char *strf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Write @text to the file. Return: 0 or -errno. */
 int write_text(const char *path, const char *text);
+/* What a file has that is not long, until the next call. "" if it cannot be read. */
+const char *read_text(const char *path);
 /* Return: the number in the file; ends the program if there is none. */
 unsigned long long read_number(const char *path);
 /* Can a value be written to the file and read back? */
@@ -93,8 +95,8 @@ int child_kill(pid_t pid);
 bool child_runs(pid_t pid);
 /* Does it end within so many seconds? */
 bool child_ends(pid_t pid, double within);
-/* Run @f in a child. Return: what @f returns, which is 0 or -errno. */
-int in_child(int (*f)(const void *arg), const void *arg);
+/* The same, and wait for it. Return: as child_wait(), or -ETIMEDOUT. */
+int child_within(pid_t pid, double within);
 /*
  * Run @script in a shell, with @arg as $1, which has neither our descriptors
  * nor our mappings from the moment when this returns.
@@ -102,6 +104,15 @@ int in_child(int (*f)(const void *arg), const void *arg);
 pid_t child_shell(const char *script, const char *arg);
 /* Unbind a device that is in famfs mode. */
 pid_t child_unbinds(const char *dev);
+
+/* --- Threads --- */
+
+/*
+ * Run so many threads for @ms, until race_over, and unbind a device under them,
+ * if it is not NULL.
+ */
+void race(void *(*const *racers)(void *arg), int nr, unsigned int ms, const char *unbind);
+extern volatile bool race_over;
 
 /* --- Devices --- */
 
@@ -139,11 +150,16 @@ struct server {
 	char layout[48];
 	char stats_path[48];
 	const volatile uint64_t *stats;
+	int fd;		/* of server_start_f() */
 };
 
 /* @flags: an option of famfs_server, e.g. "-n", or NULL */
 void server_start(struct server *s, const char *layout, const char *flags);
-/* Unmount and wait for the server. Return: 0 or -errno of the unmount. */
+/* The same without flags, and open the file "f" for reading and writing. */
+void server_start_f(struct server *s, const char *layout);
+/* Close and unmap all that this process has open and mapped below a mount. */
+void let_go(const char *mnt);
+/* Let go, unmount, wait for the server. Return: 0 or -errno of the unmount. */
 int server_stop(struct server *s);
 void server_kill(struct server *s);
 /* Replace the layout of a running server. */
@@ -161,14 +177,11 @@ int detach_all(void);
 
 /* --- Memory --- */
 
-/* Map at an address that is @align plus @skew. Return: NULL on failure. */
+/* Map at an address that is @align plus @skew. */
 void *map_at(size_t len, int prot, int flags, int fd, off_t off, size_t align,
 	     size_t skew);
 void *map_file(int fd, size_t len, int prot, int flags);
-/*
- * Shared, for reading and writing: with PMDs, or with pages if @skew is PAGE. Not
- * NULL.
- */
+/* Shared, for reading and writing: with PMDs, or with pages if @skew is PAGE. */
 void *map_rw(int fd, size_t len, size_t skew);
 
 /* Pin the page at @p: put it into a pipe. Return: 0 or -errno. */
@@ -193,7 +206,11 @@ struct fault {
 	int signo;	/* 0: none */
 	int code;	/* si_code */
 	void *addr;
+	int lsb;	/* the size of what has failed */
 };
+
+/* From now on, until something is tried, a SIGBUS is just noted. */
+void note_faults(struct fault *f);
 
 /* Access one byte. Return: true if that was possible, else @f says why not. */
 bool try_read(const volatile void *p, struct fault *f);

@@ -23,36 +23,6 @@ enum { ONE, EXTENTS, INTERLEAVED, LONG };
 #define LONG_OFF (64 * MB)
 #define NR_LONG 2000UL
 
-FIXTURE(server)
-{
-	struct raw r;
-};
-
-FIXTURE_VARIANT(server)
-{
-	uint32_t minor;
-	uint64_t init_flags;
-	bool newest;	/* sets fmap_size, registers the devices by descriptor */
-};
-
-FIXTURE_VARIANT_ADD(server, old) {
-	.minor = 45, .init_flags = RAW_USUAL | FUSE_DAX_FMAP_OLD,
-};
-FIXTURE_VARIANT_ADD(server, new) {
-	.minor = 45, .init_flags = RAW_USUAL | FUSE_DAX_FMAP_OLD, .newest = true,
-};
-FIXTURE_VARIANT_ADD(server, new62) {
-	.minor = 45, .init_flags = RAW_USUAL | FUSE_DAX_FMAP, .newest = true,
-};
-/* no minor version says anything about the new flag */
-FIXTURE_VARIANT_ADD(server, new62_of_minor_46) {
-	.minor = 46, .init_flags = RAW_USUAL | FUSE_DAX_FMAP, .newest = true,
-};
-FIXTURE_VARIANT_ADD(server, both_flags) {
-	.minor = 45,
-	.init_flags = RAW_USUAL | FUSE_DAX_FMAP | FUSE_DAX_FMAP_OLD,
-};
-
 static void place_extent(unsigned int nr, struct fuse_famfs_simple_ext *ext)
 {
 	ext->se_devindex = nr % NR_DEVS;
@@ -80,33 +50,6 @@ static void set_devs(struct raw *r, bool newest)
 	}
 }
 
-FIXTURE_SETUP(server)
-{
-	struct raw *r = &self->r;
-	unsigned int i;
-
-	BEGIN(DAX_BIG, DAX_TWO, DAX_SMALL);
-	raw_init(r);
-	r->s->minor = variant->minor;
-	r->s->init_flags = variant->init_flags;
-	r->s->fmap_size = variant->newest;
-	for (i = 0; i < RAW_FILES; i++)
-		r->s->files[i].open_flags = FOPEN_PARALLEL_DIRECT_WRITES;
-	set_devs(r, variant->newest);
-	raw_set_file(r, ONE, 0, 2 * MB, 4 * MB);
-	raw_set_extents(r, EXTENTS, NR_EXTENTS, EXTENT, place_extent);
-	raw_set_strips(r, INTERLEAVED, NR_DEVS, NR_DEVS, STRIPS_OFF, STRIP,
-		       64 * KB);
-	raw_set_extents(r, LONG, NR_LONG, EXTENT, place_long);
-	raw_start(r, NULL);
-}
-
-FIXTURE_TEARDOWN(server)
-{
-	EXPECT_EQ(0, raw_stop(&self->r));
-	END();
-}
-
 /* Write all of the file and read it in both ways. Return: what is wrong. */
 static const char *use(const struct raw *r, unsigned int file, int fd)
 {
@@ -127,36 +70,28 @@ static const char *use(const struct raw *r, unsigned int file, int fd)
 	return why;
 }
 
-static void use_file(struct __test_metadata *_metadata, const struct raw *r,
-		     unsigned int file, int flags)
+static void use_files(struct __test_metadata *_metadata, const struct raw *r, bool newest)
 {
-	int fd = raw_must_open(r, file, O_RDWR | flags);
+	unsigned int i, j, last = newest ? LONG : INTERLEAVED;
 
-	EXPECT_EQ(NULL, use(r, file, fd)) {
-		TH_LOG("file %u, flags %#o", file, flags);
-	}
-	close(fd);
-}
+	for (i = 0; i < 2 * (last + 1); i++) {
+		int fd = raw_must_open(r, i / 2, O_RDWR | (i % 2 ? O_DIRECT : 0));
 
-TEST_F(server, files)
-{
-	const struct raw *r = &self->r;
-	unsigned int i, j, last = variant->newest ? LONG : INTERLEAVED;
-
-	for (i = ONE; i <= last; i++) {
-		use_file(_metadata, r, i, 0);
-		use_file(_metadata, r, i, O_DIRECT);
+		EXPECT_EQ(NULL, use(r, i / 2, fd)) {
+			TH_LOG("file %u", i / 2);
+		}
+		close(fd);
 		/* one for each file, since all of these maps fit */
-		if (i < LONG)
-			EXPECT_EQ(i + 1, raw_count(r, FUSE_GET_FMAP));
+		if (i / 2 < LONG)
+			EXPECT_EQ(i / 2 + 1, raw_count(r, FUSE_GET_FMAP));
 	}
 	/* the kernel is told how long this one is, and asks again */
-	if (variant->newest) {
+	if (newest) {
 		EXPECT_LE(r->s->files[LONG].fmap.len, r->s->fmap_fits);
 		EXPECT_LE(raw_count(r, FUSE_GET_FMAP), LONG + 2);
 	}
-	EXPECT_EQ(variant->newest ? 0 : NR_DEVS, raw_count(r, FUSE_GET_DAXDEV));
-	for (i = 0; i < NR_DEVS && variant->newest; i++)
+	EXPECT_EQ(newest ? 0 : NR_DEVS, raw_count(r, FUSE_GET_DAXDEV));
+	for (i = 0; i < NR_DEVS && newest; i++)
 		for (j = 0; j < 2; j++)
 			EXPECT_EQ(0, r->s->pushed[i][j]);
 	EXPECT_EQ(0, raw_count(r, FUSE_READ));
@@ -164,6 +99,44 @@ TEST_F(server, files)
 	/* all offers go to all servers that may have one of them */
 	EXPECT_NE(0, r->s->kernel_flags & FUSE_DAX_FMAP);
 	EXPECT_NE(0, r->s->kernel_flags & FUSE_DAX_FMAP_OLD);
+}
+
+TEST(servers)
+{
+	static const struct {
+		uint32_t minor;
+		uint64_t flags;
+		bool newest;	/* sets fmap_size, registers the devices by descriptor */
+	} cases[] = {
+		{ 45, FUSE_DAX_FMAP_OLD, false },
+		{ 45, FUSE_DAX_FMAP_OLD, true },
+		{ 45, FUSE_DAX_FMAP, true },
+		/* no minor version says anything about the new flag */
+		{ 46, FUSE_DAX_FMAP, true },
+		{ 45, FUSE_DAX_FMAP | FUSE_DAX_FMAP_OLD, false },
+	};
+	unsigned int i, j;
+	struct raw r;
+
+	BEGIN(DAX_BIG, DAX_TWO, DAX_SMALL);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		printf("# case %u\n", i);
+		raw_init(&r);
+		r.s->minor = cases[i].minor;
+		r.s->init_flags = RAW_USUAL | cases[i].flags;
+		r.s->fmap_size = cases[i].newest;
+		for (j = 0; j < RAW_FILES; j++)
+			r.s->files[j].open_flags = FOPEN_PARALLEL_DIRECT_WRITES;
+		set_devs(&r, cases[i].newest);
+		raw_set_file(&r, ONE, 0, 2 * MB, 4 * MB);
+		raw_set_extents(&r, EXTENTS, NR_EXTENTS, EXTENT, place_extent);
+		raw_set_strips(&r, INTERLEAVED, NR_DEVS, NR_DEVS, STRIPS_OFF, STRIP, 64 * KB);
+		raw_set_extents(&r, LONG, NR_LONG, EXTENT, place_long);
+		raw_start(&r, NULL);
+		use_files(_metadata, &r, cases[i].newest);
+		EXPECT_EQ(0, raw_stop(&r));
+	}
+	END();
 }
 
 /*
@@ -175,8 +148,7 @@ TEST_F(server, files)
 
 static void place_equal(unsigned int nr, struct fuse_famfs_simple_ext *ext)
 {
-	ext->se_offset = (nr % NR_STRIPS * (NR_EQUAL / NR_STRIPS) +
-			  nr / NR_STRIPS) * PAGE;
+	ext->se_offset = (nr % NR_STRIPS * (NR_EQUAL / NR_STRIPS) + nr / NR_STRIPS) * PAGE;
 }
 
 /* The first bytes of some pages, by one way and the other. */
@@ -184,19 +156,17 @@ static bool spots_work(int fd, uint8_t *p)
 {
 	uint64_t at, off;
 	uint32_t seen;
+	int i;
 
-	for (at = 0; at < NR_EQUAL; at += at < 16 ? 1 : NR_EQUAL / 64 - 1) {
-		off = at * PAGE + 8 * (at % 256);
-		seen = at * 3;
-		if (pwrite(fd, &seen, sizeof(seen), off) != sizeof(seen))
-			return false;
-	}
-	for (at = 0; at < NR_EQUAL; at += at < 16 ? 1 : NR_EQUAL / 64 - 1) {
-		off = at * PAGE + 8 * (at % 256);
-		memcpy(&seen, p + off, sizeof(seen));
-		if (seen != at * 3)
-			return false;
-	}
+	for (i = 0; i < 2; i++)
+		for (at = 0; at < NR_EQUAL; at += at < 16 ? 1 : NR_EQUAL / 64 - 1) {
+			off = at * PAGE + 8 * (at % 256);
+			seen = at * 3;
+			if (!i && pwrite(fd, &seen, sizeof(seen), off) != sizeof(seen))
+				return false;
+			if (i && memcmp(&seen, p + off, sizeof(seen)))
+				return false;
+		}
 	return true;
 }
 
@@ -220,8 +190,6 @@ TEST(equal_extents)
 	EXPECT_EQ(2, raw_count(&r, FUSE_GET_FMAP));
 	p = map_rw(fd, size, 0);
 	EXPECT_TRUE(spots_work(fd, p));
-	munmap(p, size);
-	close(fd);
 	EXPECT_EQ(0, raw_stop(&r));
 	END();
 }
