@@ -70,6 +70,26 @@ i=0
 until rmmod fuse 2> /dev/null || [ $i -gt 50 ]; do usleep 100000; i=$((i + 1)); done
 [ ! -d /sys/module/fuse ]
 result $? "unload fuse"
+
+memmap() { # -> KiB of struct pages
+	awk '$1 == "nr_memmap_pages" { print $2 * 4 }' /proc/vmstat
+}
+struct_pages() { # BYTES: of a folio -> KiB of struct pages for each GiB
+	local before
+	dax_set_folio $(device) $1 || return 1
+	before=$(memmap)
+	dax_set_mode $(device) famfs || return 1
+	echo $((($(memmap) - before) / ($(cat $DAX/devices/$(device)/size) >> 30)))
+}
+four=$(struct_pages 4096) two=$(struct_pages 2097152) one=$(struct_pages 1073741824)
+echo "# struct pages of a GiB: $four KiB; $two KiB in folios of 2 MiB, $one KiB in folios of 1 GiB"
+[ "$four" = 16384 ] && [ "$two" = 4096 ] && [ "$one" = 8 ]
+result $? "folios made in advance share struct pages"
+dax_set_folio $(device) 4096
+load fuse && devs=$(sh /tests/setup.sh $(device)) && env "$devs" /tests/folio_test > /tmp/folio
+result $? "and serve any mapping"
+grep '^not ok\|^# Totals' /tmp/folio | sed 's/^/# /'
+rmmod fuse
 unload fsdev_dax dax_hmem device_dax
 result $? "unload the rest"
 exit $status

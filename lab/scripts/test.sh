@@ -15,7 +15,7 @@ expected_skips=
 # About half of the time; the other guest has what is not listed.
 first='alloc_test device_test giant_test size_test'
 soak=
-for v in FAMFS_SOAK_SECONDS FAMFS_SOAK_SEED FAMFS_SOAK_OPENS; do
+for v in FAMFS_TEST_FOLIO FAMFS_SOAK_SECONDS FAMFS_SOAK_SEED FAMFS_SOAK_OPENS; do
 	eval "value=\${$v:-}"
 	[ -z "$value" ] || soak="$soak $v=$value"
 done

@@ -392,6 +392,10 @@ int dax_set_mode(const char *dev, enum dax_mode mode)
 	ret = dax_unbind(dev);
 	if (ret || mode == DAX_DISABLED)
 		return ret;
+	if (mode == DAX_FAMFS && getenv("FAMFS_TEST_FOLIO"))
+		ret = dax_write(dev, "folio_size", getenv("FAMFS_TEST_FOLIO"));
+	if (ret)
+		return ret;
 	ret = driver_write(mode, "new_id", dev);
 	if (ret)
 		return ret;

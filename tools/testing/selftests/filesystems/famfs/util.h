@@ -23,6 +23,8 @@
  *
  * Without the variable all tests are skipped, without a role those that need
  * it. setup.sh makes such devices in a virtual machine and prints the line.
+ * FAMFS_TEST_FOLIO is the size of the folios of devices in famfs mode, for tests
+ * whose files fit that.
  *
  * big:   1 GiB, aligned to 1 GiB in physical memory for giant_test
  * two:   256 MiB in two ranges of the same size
