@@ -29,6 +29,7 @@ help:
 	@echo 'make modules                build the drivers and fuse as modules, load them in all orders'
 	@echo 'make libfuse                the server in tools/famfs with the libfuse of Debian sid'
 	@echo 'make daxctl [ALL=1]         daxctl, ndctl and cxl of Debian sid on the devices'
+	@echo 'make apps                   fio, stress-ng, LMDB, SQLite, git and PMDK of Debian 12 on famfs'
 	@echo 'make bench                  instructions per operation, beside other file systems'
 	@echo 'make lookup                 cost of a look-up in a map, beside a red-black tree'
 	@echo 'make gate                   fails if that is more than 3 % above lab/bench/BASE.csv'
@@ -88,6 +89,10 @@ daxctl:
 	@lab/scripts/build.sh daxctl
 	@lab/scripts/daxctl.sh
 
+apps:
+	@lab/scripts/build.sh plain
+	@lab/scripts/apps.sh
+
 bench:
 	@lab/scripts/build.sh plain
 	@lab/scripts/bench.sh all
@@ -144,5 +149,5 @@ refresh:
 clean:
 	@find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help run test shell demo-shared soak kernel fuzz modules libfuse daxctl bench lookup gate check builds selftest release \
+.PHONY: help run test shell demo-shared soak kernel fuzz modules libfuse daxctl apps bench lookup gate check builds selftest release \
 	bisect topics series apply refresh clean
