@@ -15,7 +15,8 @@ export KERNEL_SRC := $(value KERNEL_SRC)
 export FAMFS_CMD := $(value CMD)
 export FAMFS_T := $(value T)
 export FAMFS_SHARE := $(value SHARE)
-export BASE DEBUG ALL KVM
+export BASE DEBUG ALL KVM FLAVOUR
+export FAMFS_CONFIG := $(value CONFIG)
 export SIGNOFF := $(value SIGNOFF)
 
 help:
@@ -29,6 +30,7 @@ help:
 	@echo 'make modules                build the drivers and fuse as modules, load them in all orders'
 	@echo 'make libfuse                the server in tools/famfs with the libfuse of Debian sid'
 	@echo 'make daxctl [ALL=1]         daxctl, ndctl and cxl of Debian sid on the devices'
+	@echo 'make apps                   fio, stress-ng, LMDB, SQLite, git and PMDK of Debian 12 on famfs'
 	@echo 'make bench                  instructions per operation, beside other file systems'
 	@echo 'make lookup                 cost of a look-up in a map, beside a red-black tree'
 	@echo 'make gate                   fails if that is more than 3 % above lab/bench/BASE.csv'
@@ -41,6 +43,9 @@ help:
 	@echo "make series [SIGNOFF='Name <address>']   the series as mails, in build/series/BASE/TOPIC/"
 	@echo 'make apply KERNEL_SRC=path  apply it to a kernel tree of your own'
 	@echo 'make refresh                commits in build/BASE/linux -> series/ and files'
+	@echo 'make deb [FLAVOUR=cloud-amd64] [CONFIG=path]   linux-image and linux-headers packages, in build/BASE/deb/'
+	@echo "                            with Debian's configuration of that flavour (amd64), or with another one"
+	@echo 'make run-deb                boot the kernel of these packages with its modules, show famfs'
 	@echo 'make clean                  remove build/ but for the downloaded source'
 	@echo
 	@echo 'run and shell take SHARE=dir, a directory of the host that is /mnt/share in the guest.'
@@ -87,6 +92,16 @@ libfuse:
 daxctl:
 	@lab/scripts/build.sh daxctl
 	@lab/scripts/daxctl.sh
+
+apps:
+	@lab/scripts/build.sh plain
+	@lab/scripts/apps.sh
+
+deb:
+	@lab/scripts/deb.sh
+
+run-deb:
+	@lab/scripts/run-deb.sh
 
 bench:
 	@lab/scripts/build.sh plain
@@ -144,5 +159,5 @@ refresh:
 clean:
 	@find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help run test shell demo-shared soak kernel fuzz modules libfuse daxctl bench lookup gate check builds selftest release \
+.PHONY: help run test shell demo-shared soak kernel fuzz modules libfuse daxctl apps deb run-deb bench lookup gate check builds selftest release \
 	bisect topics series apply refresh clean

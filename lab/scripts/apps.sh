@@ -1,0 +1,44 @@
+#!/bin/sh
+# "make apps": other people's programs on famfs, from Debian 12. lab/guest/apps.sh says
+# which, and what is checked.
+#
+#   apps.sh [-x] [PROGRAM]...	as there
+#
+# Fails if the packages cannot be had.
+set -eu
+. lab/scripts/base.sh
+kernel=$build/plain/bzImage selftests=$build/selftests
+export BUILD=$build/apps
+extra=$BUILD/extra
+apps=$extra/apps
+
+lab/scripts/unpack.sh bookworm apps coreutils dash fio git libpmem1 libpmemobj1 lmdb-utils \
+	pmdk-tools python3-lmdb sqlite3 stress-ng
+
+# A system of its own in the guest, without what no program here opens.
+rm -rf $BUILD/selftests $extra
+mkdir -p $BUILD/selftests $apps/tests
+cp $selftests/famfs_server $BUILD/selftests/
+lab/scripts/initramfs.sh
+for d in bin lib lib64 usr; do
+	cp -a build/debian/apps/$d $apps/
+done
+rm -rf $apps/usr/share $apps/usr/sbin $apps/usr/lib/x86_64-linux-gnu/gconv \
+	$apps/usr/lib/x86_64-linux-gnu/perl* $apps/usr/lib/python3*/lib2to3
+cp lab/guest/apps_*.py $apps/tests/
+gcc -shared -fPIC -O2 -Wall -o $apps/tests/fixed.so lab/guest/fixed.c
+(cd $extra && find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet) \
+	>> $BUILD/initramfs.cpio
+rm -rf $extra
+
+ktap=$BUILD/apps.ktap
+CONSOLE=$BUILD/console.log lab/scripts/guest.sh -t 1800 $kernel "sh /tests/apps.sh $*" | tee $ktap
+grep -q '^1\.\.[0-9]' $ktap || echo "not ok 0 the guest has not finished" | tee -a $ktap
+! lab/scripts/problems.sh $BUILD/console.log > $BUILD/problems || {
+	head -n 20 $BUILD/problems
+	echo "not ok 0 reports in the kernel's log" | tee -a $ktap
+}
+failed=$(grep -c '^not ok ' $ktap || :)
+passed=$(grep -c '^ok ' $ktap || :)
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
