@@ -86,10 +86,10 @@ echo "# struct pages of a GiB: $four KiB; $two KiB in folios of 2 MiB, $one KiB 
 [ "$four" = 16384 ] && [ "$two" = 4096 ] && [ "$one" = 8 ]
 result $? "folios made in advance share struct pages"
 dax_set_folio $(device) 4096
-load fuse && devs=$(sh /tests/setup.sh $(device)) && env "$devs" /tests/folio_test > /tmp/folio
+load fuse kmem && devs=$(sh /tests/setup.sh $(device)) && env "$devs" /tests/folio_test > /tmp/folio
 result $? "and serve any mapping"
 grep '^not ok\|^# Totals' /tmp/folio | sed 's/^/# /'
-rmmod fuse
+rmmod fuse kmem
 unload fsdev_dax dax_hmem device_dax
 result $? "unload the rest"
 exit $status
