@@ -267,8 +267,20 @@ struct file {
 	} ranges[MAX_RANGES];
 };
 
+/* Folios of 2 MiB: any size, but whole ones. */
+static const struct file folio_files[FILES] = {
+	{ 4 * MB + 5, 0, { { 0, 16 * MB, 6 * MB } } },
+	{ 4 * MB, 0, { { 0, 24 * MB, 2 * MB }, { 1, 28 * MB, 2 * MB } } },
+	{ 64 * KB, 0, { { 0, 32 * MB, 2 * MB } } },
+	{ 4 * MB, 2 * MB, { { 0, 36 * MB, 2 * MB }, { 1, 40 * MB, 2 * MB } } },
+	{ 4 * MB, 0, { { 0, 126 * MB, 4 * MB } } },
+	{ 2 * MB, 0, { { 1, 48 * MB, 2 * MB } } },
+	{ 4 * MB, 2 * MB, { { 0, 52 * MB, 2 * MB }, { 1, 60 * MB, 2 * MB } } },
+	{ 100 * KB + 1, 0, { { 1, 68 * MB, 2 * MB } } },
+};
+
 /* The first ones are those of the server that has only these. */
-static const struct file files[FILES] = {
+static const struct file page_files[FILES] = {
 	{ 4 * MB + 5, 0, { { 0, 16 * MB, 4 * MB + 4 * KB } } },
 	{ 2 * MB, 0, { { 0, 24 * MB, MB }, { 1, 28 * MB, MB } } },
 	{ 64 * KB, 0, { { 0, 32 * MB + 12 * KB, 64 * KB } } },
@@ -280,6 +292,8 @@ static const struct file files[FILES] = {
 	{ 4 * MB, 2 * MB, { { 0, 52 * MB, 2 * MB }, { 1, 60 * MB, 2 * MB } } },
 	{ 100 * KB + 1, 0, { { 1, 68 * MB, 104 * KB } } },
 };
+
+static const struct file *files = page_files;
 
 /* The devices of an arena. The second one may be missing. */
 static const char *const devices[ARENAS][2] = {
@@ -1391,6 +1405,8 @@ FIXTURE_SETUP(soak)
 	self->seconds = setting("FAMFS_SOAK_SECONDS", 20);
 	self->opens = setting("FAMFS_SOAK_OPENS", 0);
 	self->seed = setting("FAMFS_SOAK_SEED", time(NULL) ^ getpid());
+	if (getenv("FAMFS_TEST_FOLIO"))
+		files = folio_files;
 	printf("# seed %ju, %u s, %ju opens\n", (uintmax_t)self->seed, self->seconds,
 	       (uintmax_t)self->opens);
 	fflush(stdout);
