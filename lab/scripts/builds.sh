@@ -34,7 +34,7 @@ tools() { # TOOLS -> $arch, $obj, and the arguments of make in $@ of kmake
 	obj=obj-builds-$1
 	case $1 in
 	gcc) arch=x86 cc=gcc args= ;;
-	clang) arch=x86 cc=clang-16 args=LLVM=-16 ;;
+	clang) arch=x86 cc=clang-19 args=LLVM=-19 ;;
 	arm64) arch=arm64 cc=aarch64-linux-gnu-gcc
 		args='ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-' ;;
 	esac
@@ -120,8 +120,8 @@ wanted() { # WHEN NAME ARGUMENT...
 	return 1
 }
 
-packages='bc bison ccache clang-16 flex gcc gcc-aarch64-linux-gnu git libc6-dev libelf-dev
-	libssl-dev lld-16 llvm-16 make python3 xz-utils'
+packages='bc bison ccache clang-19 flex gcc gcc-aarch64-linux-gnu git libc6-dev libelf-dev
+	libssl-dev lld-19 llvm-19 make python3 xz-utils'
 case " $* " in
 *release* | *kunit*) packages="$packages qemu-system-arm" ;;
 esac
