@@ -269,32 +269,19 @@ TEST_F(folio, fork)
 	munmap(odd, SIZE);
 }
 
-static void on_bus(int sig)
-{
-}
-
-/* A page that this process has mapped. */
-static int poison_mapped(const char *dev, size_t off)
-{
-	int ret;
-
-	signal(SIGBUS, on_bus);
-	ret = dax_poison(dev, off);
-	signal(SIGBUS, SIG_DFL);
-	return ret;
-}
-
 /* One page is lost, and 2 MiB at once can no longer be mapped there. */
 TEST_F(folio, failure_of_what_is_mapped)
 {
 	uint8_t *p = map_rw(self->fd, SIZE, 0);
 	const size_t bad = 2 * MB + 5 * PAGE;
+	struct fault f;
 
 	if (!can_poison())
 		SKIP(return, "no hwpoison injection");
 	ASSERT_TRUE(write_pattern(self->fd, SIZE, 6, 0));
 	EXPECT_EQ(-1, check_pattern(p, SIZE, 6, 0));
-	ASSERT_EQ(0, poison_mapped(variant->dev, bad));
+	note_faults(&f);
+	ASSERT_EQ(0, dax_poison(variant->dev, bad));
 	EXPECT_FALSE(try_read(p + bad, NULL));
 	EXPECT_EQ(-1, check_pattern(p, bad, 6, 0));
 	EXPECT_EQ(-1, check_pattern(p + bad + PAGE, SIZE - bad - PAGE, 6,
@@ -329,7 +316,8 @@ TEST_F(folio, failure_of_what_is_not_mapped)
 	EXPECT_EQ(-1, check_pattern(p + bad + PAGE, SIZE - bad - PAGE, 7,
 				    bad + PAGE));
 	/* the first page of a folio is one like any other */
-	ASSERT_EQ(0, poison_mapped(variant->dev, 0));
+	note_faults(&f);
+	ASSERT_EQ(0, dax_poison(variant->dev, 0));
 	EXPECT_FALSE(try_read(p, NULL));
 	EXPECT_EQ(pattern(7, PAGE), p[PAGE]);
 	munmap(p, SIZE);
