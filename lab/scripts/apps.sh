@@ -19,7 +19,6 @@ lab/scripts/unpack.sh bookworm apps coreutils dash fio git libpmem1 libpmemobj1 
 rm -rf $BUILD/selftests $extra
 mkdir -p $BUILD/selftests $apps/tests
 cp $selftests/famfs_server $BUILD/selftests/
-lab/scripts/initramfs.sh
 for d in bin lib lib64 usr; do
 	cp -a build/debian/apps/$d $apps/
 done
@@ -27,8 +26,7 @@ rm -rf $apps/usr/share $apps/usr/sbin $apps/usr/lib/x86_64-linux-gnu/gconv \
 	$apps/usr/lib/x86_64-linux-gnu/perl* $apps/usr/lib/python3*/lib2to3
 cp lab/guest/apps_*.py $apps/tests/
 gcc -shared -fPIC -O2 -Wall -o $apps/tests/fixed.so lab/guest/fixed.c
-(cd $extra && find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet) \
-	>> $BUILD/initramfs.cpio
+lab/scripts/initramfs.sh $extra
 rm -rf $extra
 
 ktap=$BUILD/apps.ktap

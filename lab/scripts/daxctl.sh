@@ -33,17 +33,12 @@ image() { # NAME: of the packages in build/debian
 	rm -rf $BUILD/selftests $extra
 	mkdir -p $BUILD/selftests $extra
 	cp $selftests/famfs_server $selftests/demo $BUILD/selftests/
-	lab/scripts/initramfs.sh
 	cp -a build/debian/$1/usr $extra/
 	rm -rf $extra/usr/share/doc $extra/usr/share/man $extra/usr/share/locale \
 		$extra/usr/lib/x86_64-linux-gnu/gconv
 	ln -s usr/lib $extra/lib
 	ln -s usr/lib64 $extra/lib64
 	kmake INSTALL_MOD_PATH="$PWD/$extra/usr" INSTALL_MOD_STRIP=1 modules_install
-}
-pack() {
-	(cd $extra && find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet) \
-		>> $BUILD/initramfs.cpio
 }
 
 guest() { # NAME ARGUMENT... of guest.sh
@@ -67,7 +62,7 @@ modes() { # KIND ARGUMENT... of guest.sh
 		return
 	}
 	image tools
-	pack
+	lab/scripts/initramfs.sh $extra
 	kind=$1
 	shift
 	guest $kind -t 1800 "$@" $BUILD/bzImage "sh /tests/daxctl.sh $kind"
@@ -111,7 +106,7 @@ ndctl_image() {
 		cp $ndctl/test/$p $extra/ndctl/
 	done
 	ln -s ../usr/bin/bash $extra/bin/bash
-	pack
+	lab/scripts/initramfs.sh $extra
 }
 # modpost fails on a symbol that is missing or defined twice
 nvdimm_modules() { # MAKE-ARGUMENT...

@@ -25,7 +25,6 @@ lab/scripts/programs.sh deb > $build/programs.log 2>&1 || {
 export BUILD=$build/run-deb
 mkdir -p $BUILD/selftests
 cp $build/selftests/famfs_server $build/selftests/demo $BUILD/selftests/
-lab/scripts/initramfs.sh
 depmod -b $root "$release"
 modprobe -d $root -S "$release" -D -a dax_hmem device_dax kmem fsdev_dax fuse |
 	sed -n 's/^insmod \([^ ]*\).*/\1/p' | sort -u > $BUILD/modules
@@ -38,7 +37,7 @@ done < $BUILD/modules
 cp $root/lib/modules/"$release"/modules.builtin* $root/lib/modules/"$release"/modules.order \
 	$extra/lib/modules/"$release"/
 depmod -b $extra "$release"
-(cd $extra && find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet) >> $BUILD/initramfs.cpio
+lab/scripts/initramfs.sh $extra
 
 export CONSOLE=$BUILD/console.log
 lab/scripts/guest.sh -t 900 $root/boot/vmlinuz-"$release" "sh /tests/deb.sh $release"
