@@ -31,6 +31,8 @@ help:
 	@echo 'make libfuse                the server in tools/famfs with the libfuse of Debian sid'
 	@echo 'make daxctl [ALL=1]         daxctl, ndctl and cxl of Debian sid on the devices'
 	@echo 'make apps                   fio, stress-ng, LMDB, SQLite, git and PMDK of Debian 12 on famfs'
+	@echo 'make trace                  trace-cmd and perf of Debian 12 on the trace events'
+	@echo 'make registered             RDMA and VFIO devices that keep memory of files'
 	@echo 'make bench                  instructions per operation, beside other file systems'
 	@echo 'make lookup                 cost of a look-up in a map, beside a red-black tree'
 	@echo 'make gate                   fails if that is more than 3 % above lab/bench/BASE.csv'
@@ -97,6 +99,14 @@ apps:
 	@lab/scripts/build.sh plain
 	@lab/scripts/apps.sh
 
+trace:
+	@lab/scripts/build.sh trace
+	@lab/scripts/apps.sh trace
+
+registered:
+	@lab/scripts/build.sh plain
+	@lab/scripts/registered.sh
+
 deb:
 	@lab/scripts/deb.sh
 
@@ -129,6 +139,7 @@ selftest:
 release:
 	@lab/scripts/builds.sh release
 	@$(MAKE) daxctl ALL=1
+	@$(MAKE) trace
 	@$(MAKE) topics
 	@$(MAKE) bisect
 	@$(MAKE) fuzz SECONDS=1800
@@ -159,5 +170,5 @@ refresh:
 clean:
 	@find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help run test shell demo-shared soak kernel fuzz modules libfuse daxctl apps deb run-deb bench lookup gate check builds selftest release \
+.PHONY: help run test shell demo-shared soak kernel fuzz modules libfuse daxctl apps trace registered deb run-deb bench lookup gate check builds selftest release \
 	bisect topics series apply refresh clean

@@ -580,7 +580,63 @@ static int fsdev_dax_probe(struct dev_dax *dev_dax)
 	return devm_add_action_or_reset(dev, fsdev_kill, dev_dax);
 }
 
+/*
+ * The unbind of the driver core cannot fail, so a task that waits there for
+ * pages in use cannot be killed. This one waits beforehand, with the driver
+ * still bound. suppress_bind_attrs removes both attributes of the core, hence
+ * bind is here, too. The device lock is not held during the wait, because
+ * binding another device by new_id may take it. If somebody else unbinds or
+ * rebinds the device meanwhile, then at worst it takes no new holder until it
+ * is bound again.
+ */
+static ssize_t unbind_store(struct device_driver *drv, const char *buf,
+			    size_t count)
+{
+	struct device *dev __free(put_device) =
+		bus_find_device_by_name(drv->bus, NULL, buf);
+	int rc;
+
+	if (!dev || READ_ONCE(dev->driver) != drv)
+		return -ENODEV;
+	rc = dax_revoke(to_dev_dax(dev)->dax_dev);
+	if (rc)
+		return rc;
+	if (READ_ONCE(dev->driver) == drv)
+		device_release_driver(dev);
+	return count;
+}
+
+static ssize_t bind_store(struct device_driver *drv, const char *buf,
+			  size_t count)
+{
+	struct device *dev __free(put_device) =
+		bus_find_device_by_name(drv->bus, NULL, buf);
+	int rc;
+
+	if (!dev || !drv->bus->match(dev, drv))
+		return -ENODEV;
+	rc = device_driver_attach(drv, dev);
+	return rc ? rc : count;
+}
+
+/* unbinding removes attributes of the device in a write to one of the driver */
+static struct driver_attribute driver_attr_unbind =
+	__ATTR_IGNORE_LOCKDEP(unbind, 0200, NULL, unbind_store);
+static struct driver_attribute driver_attr_bind =
+	__ATTR_IGNORE_LOCKDEP(bind, 0200, NULL, bind_store);
+
+static struct attribute *fsdev_attrs[] = {
+	&driver_attr_unbind.attr,
+	&driver_attr_bind.attr,
+	NULL,
+};
+ATTRIBUTE_GROUPS(fsdev);
+
 static struct dax_device_driver fsdev_dax_driver = {
+	.drv = {
+		.suppress_bind_attrs = true,
+		.groups = fsdev_groups,
+	},
 	.probe = fsdev_dax_probe,
 	.type = DAXDRV_FSDEV_TYPE,
 	.fops = &fsdev_fops,

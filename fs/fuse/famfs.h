@@ -6,6 +6,7 @@
  * famfs_conn.c	the connection: INIT, where files lie, memory failure
  * famfs_dev.c	how a connection gets its devices
  * famfs_inode.c	the map of an inode: fetch, attach, retire, evict
+ * famfs_pin.c	files that outlive their descriptors because of pins
  * famfs_file.c	the file operations
  * famfs_trace.h	trace events
  */
@@ -158,6 +159,11 @@ int famfs_inode_drop(struct inode *inode);
 void famfs_inode_evict_begin(struct inode *inode);
 void famfs_inode_evict_end(struct inode *inode);
 
+/* famfs_pin.c */
+void famfs_pin_release(struct file *file);
+void famfs_pin_show(struct seq_file *m, struct fuse_conn *fc);
+void famfs_pin_exit(void);
+
 /* famfs_file.c */
 int famfs_file_open(struct inode *inode, struct file *file);
 void famfs_file_init_inode(struct inode *inode);
@@ -229,6 +235,14 @@ static inline void famfs_inode_evict_begin(struct inode *inode)
 }
 
 static inline void famfs_inode_evict_end(struct inode *inode)
+{
+}
+
+static inline void famfs_pin_show(struct seq_file *m, struct fuse_conn *fc)
+{
+}
+
+static inline void famfs_pin_exit(void)
 {
 }
 

@@ -26,6 +26,7 @@
 #include <linux/interval_tree.h>
 #include <linux/kdev_t.h>
 #include <linux/mm.h>
+#include <linux/ratelimit.h>
 #include <linux/rwsem.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -267,11 +268,14 @@ static void famfs_conn_sync(struct famfs_conn *conn)
  */
 void famfs_dev_info(const struct famfs_dev *dev, const char *what)
 {
+	/* all devices of a mount, at once */
+	static DEFINE_RATELIMIT_STATE(rs, DEFAULT_RATELIMIT_INTERVAL,
+				      FAMFS_MAX_DEVS);
 	dev_t fs = dev->conn->fc->dev;
 
-	pr_info_ratelimited("famfs %u:%u: device %u (%s): %s\n", MAJOR(fs),
-			    MINOR(fs), dev->index, fs_dax_name(dev->dax_dev),
-			    what);
+	if (__ratelimit(&rs))
+		pr_info("famfs %u:%u: device %u (%s): %s\n", MAJOR(fs),
+			MINOR(fs), dev->index, fs_dax_name(dev->dax_dev), what);
 }
 
 /*
@@ -350,13 +354,41 @@ static void famfs_claim_erase_locked(struct famfs_claim *claim)
 	RB_CLEAR_NODE(&claim->node.rb);
 }
 
-/* One message per device, however many pages and files there are. */
-static void famfs_dev_report_wait(struct famfs_dev *dev, bool *reported)
+/*
+ * A device that is being taken away. @killable: give up on a fatal signal.
+ * @reported: the log says that this waits.
+ */
+struct famfs_revocation {
+	struct famfs_dev *dev;
+	bool killable;
+	bool reported;
+};
+
+/* One message per attempt, however many pages and files there are. */
+static void famfs_report_wait(struct famfs_revocation *rev,
+			      const struct inode *inode)
 {
-	if (*reported)
+	char what[64];
+
+	if (rev->reported)
 		return;
-	famfs_dev_info(dev, "waiting for pages that are in use");
-	*reported = true;
+	/* the users are unknown, but the inode number leads to the file */
+	snprintf(what, sizeof(what),
+		 "waiting for pages of inode %llu that are in use",
+		 (unsigned long long)inode->i_ino);
+	famfs_dev_info(rev->dev, what);
+	rev->reported = true;
+}
+
+static int famfs_wait_idle(struct famfs_revocation *rev,
+			   const struct inode *inode, struct page *page)
+{
+	famfs_report_wait(rev, inode);
+	if (rev->killable)
+		return wait_var_event_killable(page, dax_page_is_idle(page)) ?
+		       -EINTR : 0;
+	wait_var_event(page, dax_page_is_idle(page));
+	return 0;
 }
 
 /*
@@ -364,18 +396,18 @@ static void famfs_dev_report_wait(struct famfs_dev *dev, bool *reported)
  * its mapping. No lock is held: the task that has to release a pin may be
  * waiting for that lock, and may not be killable.
  */
-static void famfs_dev_break_range(struct famfs_dev *dev, struct inode *inode,
-				  loff_t start, loff_t end, bool *reported)
+static int famfs_break_range(struct famfs_revocation *rev, struct inode *inode,
+			     loff_t start, loff_t end)
 {
 	struct address_space *mapping = inode->i_mapping;
 	struct page *page;
 
-	while ((page = dax_layout_busy_page_range(mapping, start, end))) {
-		famfs_dev_report_wait(dev, reported);
-		wait_var_event(page, dax_page_is_idle(page));
-	}
+	while ((page = dax_layout_busy_page_range(mapping, start, end)))
+		if (famfs_wait_idle(rev, inode, page))
+			return -EINTR;
 	dax_delete_mapping_range(mapping, start, end);
 	cond_resched();
+	return 0;
 }
 
 /*
@@ -387,28 +419,27 @@ static void famfs_dev_break_range(struct famfs_dev *dev, struct inode *inode,
  * The pages of other devices stay, and pins on them are not waited for: these
  * devices may be in the middle of their own removal.
  */
-static void famfs_claim_revoke(struct famfs_claim *claim, bool *reported)
+static int famfs_claim_revoke(struct famfs_revocation *rev,
+			      struct famfs_claim *claim)
 {
 	struct famfs_map *map = claim->map;
 	struct inode *inode = map->inode;
 	struct famfs_range part;
+	int err = 0;
 	u64 pos;
 
 	famfs_inode_set_stale(inode);
 	filemap_invalidate_lock(inode->i_mapping);
 	filemap_invalidate_unlock(inode->i_mapping);
 
-	if (map->nclaims == 1) {
-		famfs_dev_break_range(claim->dev, inode, 0, LLONG_MAX,
-				      reported);
-		return;
-	}
-	for (pos = 0; famfs_map_resolve(map, pos, &part);
+	if (map->nclaims == 1)
+		return famfs_break_range(rev, inode, 0, LLONG_MAX);
+	for (pos = 0; !err && famfs_map_resolve(map, pos, &part);
 	     pos = part.pos + part.len)
 		if (part.dev == claim->dev)
-			famfs_dev_break_range(claim->dev, inode, part.pos,
-					      part.pos + part.len - 1,
-					      reported);
+			err = famfs_break_range(rev, inode, part.pos,
+						part.pos + part.len - 1);
+	return err;
 }
 
 /* Pick a claim on @dev whose inode is not being evicted, and pin its map. */
@@ -429,29 +460,55 @@ static struct famfs_claim *famfs_dev_use_claim(struct famfs_dev *dev)
 	return NULL;
 }
 
-static int famfs_dev_remove(struct famfs_dev *dev)
+static void famfs_claim_give_up(struct famfs_claim *claim)
 {
+	struct famfs_conn *conn = claim->dev->conn;
+
+	guard(mutex)(&conn->lock);
+	famfs_claim_erase_locked(claim);
+	WRITE_ONCE(conn->unlinks, conn->unlinks + 1);
+}
+
+/*
+ * Take the memory of a device away from all files, one by one. The device
+ * takes no new files from now on. Return: 0, or, if @killable, -EINTR on a
+ * fatal signal. Some files may then still have their memory.
+ */
+static int famfs_dev_revoke(struct famfs_dev *dev, bool killable)
+{
+	struct famfs_revocation rev = { .dev = dev, .killable = killable };
 	struct famfs_conn *conn = dev->conn;
 	struct famfs_claim *claim;
-	bool reported = false;
+	int err = 0;
 
-	trace_famfs_dev_gone(dev, 0, dev->nr_pages << PAGE_SHIFT);
 	scoped_guard(mutex, &conn->lock)
 		dev->gone = true;
 
-	while ((claim = famfs_dev_use_claim(dev))) {
+	while (!err && (claim = famfs_dev_use_claim(dev))) {
 		struct famfs_map *map = claim->map;
 
-		famfs_claim_revoke(claim, &reported);
-		scoped_guard(mutex, &conn->lock) {
-			famfs_claim_erase_locked(claim);
-			WRITE_ONCE(conn->unlinks, conn->unlinks + 1);
-		}
+		err = famfs_claim_revoke(&rev, claim);
+		if (!err)
+			famfs_claim_give_up(claim);
 		famfs_map_unuse(conn, map);
 	}
+	if (err)
+		return err;
+
 	/* the remaining maps are being evicted */
-	wait_event(conn->wait, RB_EMPTY_ROOT(&dev->claims.rb_root));
+	if (!killable)
+		wait_event(conn->wait, RB_EMPTY_ROOT(&dev->claims.rb_root));
+	else if (wait_event_killable(conn->wait,
+				     RB_EMPTY_ROOT(&dev->claims.rb_root)))
+		return -EINTR;
 	famfs_conn_sync(conn);
+	return 0;
+}
+
+static int famfs_dev_remove(struct famfs_dev *dev)
+{
+	trace_famfs_dev_gone(dev, 0, dev->nr_pages << PAGE_SHIFT);
+	famfs_dev_revoke(dev, false);
 	famfs_dev_info(dev, "gone");
 	return 0;
 }
@@ -477,9 +534,19 @@ static int famfs_notify_failure(struct dax_device *dax_dev, u64 offset,
 	return ret;
 }
 
+static int famfs_revoke(struct dax_device *dax_dev)
+{
+	unsigned int nofs = memalloc_nofs_save();
+	int err = famfs_dev_revoke(dax_holder(dax_dev), true);
+
+	memalloc_nofs_restore(nofs);
+	return err;
+}
+
 /** famfs_holder_ops - how the dax core tells a connection about its devices */
 const struct dax_holder_operations famfs_holder_ops = {
 	.notify_failure = famfs_notify_failure,
+	.revoke = famfs_revoke,
 };
 
 /*

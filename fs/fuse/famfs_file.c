@@ -348,6 +348,7 @@ static int famfs_open(struct inode *inode, struct file *file)
 
 static int famfs_release(struct inode *inode, struct file *file)
 {
+	famfs_pin_release(file);
 	famfs_inode_release(inode);
 	return fuse_release(inode, file);
 }
@@ -552,4 +553,6 @@ void famfs_file_init_inode(struct inode *inode)
 	inode->i_fop = &famfs_file_operations;
 	inode->i_data.a_ops = &famfs_aops;
 	inode->i_flags |= S_DAX;
+	/* a file keeps its pages while they are in use, see famfs_pin.c */
+	mapping_set_longterm_pinnable(&inode->i_data);
 }

@@ -2,7 +2,8 @@
 # Other people's programs, from Debian, on famfs. Prints KTAP: a line for each check, and
 # before it what was done and what was asked of the server meanwhile.
 #
-#   apps.sh [-x] [PROGRAM]...	fio, stress-ng, lmdb, sqlite, git, pmdk; by default all
+#   apps.sh [-x] [PROGRAM]...	fio, stress-ng, lmdb, sqlite, git, pmdk; by default all;
+#				trace, for trace-cmd and perf, if the kernel has events
 #
 # With -x a byte is changed between writing and checking, and every check that this
 # should make fail has to.
@@ -146,7 +147,7 @@ make_lmdb() {
 }
 layout() {
 	echo "dev 0 /dev/$dev"
-	printf 'dir %s 755\n' fio stress lmdb sqlite pmdk
+	printf 'dir %s 755\n' fio stress lmdb sqlite pmdk trace
 	file fio/simple 16777216
 	strips fio/strips
 	file fio/buffers 4194304
@@ -162,6 +163,8 @@ layout() {
 	file pmdk/map 8388608
 	file pmdk/pool 33554432
 	file pmdk/created 33554432
+	file trace/one 4194304
+	file trace/two 4194304
 	tree /tmp/git/repo repo
 }
 
@@ -218,8 +221,7 @@ test_fio() {
 		works "fio: $engine asks nothing of the server for more" fio_requests $engine
 	done
 	works "fio: io_uring with buffers in a famfs file" fio_buffers
-	refused "fio: io_uring with registered buffers in a famfs file" "Operation not supported" \
-		fio_buffers --fixedbufs=1
+	works "fio: io_uring with registered buffers in a famfs file" fio_buffers --fixedbufs=1
 	refused "fio: a file longer than it is" "" fio_engine psync --rw=write --size=32M
 }
 
@@ -385,10 +387,42 @@ test_pmdk() {
 	compares "pmdk: the objects" pmem check $dir/pmdk/pool
 }
 
+# ---- trace-cmd and perf, with the events by name
+trace_list() { # COMMAND...: prints all events
+	local n
+	n=$(find /sys/kernel/tracing/events/famfs -mindepth 1 -type d | wc -l)
+	"$@" | grep -o 'famfs:famfs_[a-z_]*' | sort -u > /tmp/events
+	say "$n events: $(tr '\n' ' ' < /tmp/events)"
+	[ "$n" -gt 0 ] && [ "$(wc -l < /tmp/events)" = "$n" ]
+}
+trace_found() { # FILE: what was recorded
+	grep -E 'famfs_|GET_FMAP' "$1" > /tmp/events
+	say "$(head -n 4 /tmp/events)"
+	grep -q 'famfs_map_attach: .* size 4194304 even' "$1" &&
+		grep -q 'fuse_request_send: .*GET_FMAP' "$1"
+}
+trace_cmd() {
+	run trace-cmd record -q -e famfs -e fuse:fuse_request_send -o /tmp/trace.dat \
+		dd if=$dir/trace/one of=/dev/null bs=1M &&
+		run trace-cmd report -i /tmp/trace.dat > /tmp/trace.txt && trace_found /tmp/trace.txt
+}
+trace_perf() {
+	run perf record -q -a -e 'famfs:*' -e fuse:fuse_request_send -o /tmp/perf.data \
+		dd if=$dir/trace/two of=/dev/null bs=1M &&
+		run perf script -i /tmp/perf.data > /tmp/trace.txt && trace_found /tmp/trace.txt
+}
+test_trace() {
+	works "trace-cmd: lists the events" trace_list run trace-cmd list -e famfs:
+	works "perf: lists the events" trace_list run perf list tracepoint
+	works "trace-cmd: records them" trace_cmd
+	works "perf: records them" trace_perf
+}
+
 # ---- the system
 dev=$(ls $DAX/devices | head -n 1)
 dax_set_mode "$dev" famfs || { echo "not ok 1 $dev: famfs mode"; exit 1; }
 mkdir -p $dir $root$dir $root/tests
+[ ! -d /sys/kernel/tracing ] || mount -t tracefs tracefs /sys/kernel/tracing
 for d in dev proc sys tmp; do
 	mkdir -p $root/$d
 	mount --rbind /$d $root/$d
@@ -398,13 +432,7 @@ done
 { make_repository && make_database && make_lmdb; } > /tmp/out 2>&1 ||
 	{ result 1 "making what the files are to contain"; exit 1; }
 layout > /tmp/layout || exit 1
-setsid famfs_server /tmp/layout $dir /tmp/stats &
-i=0
-until [ -d $dir/fio ] || [ $i -gt 100 ]; do
-	usleep 100000
-	i=$((i + 1))
-done
-[ -d $dir/fio ] || { echo "not ok 1 mount"; exit 1; }
+serve $dir fio || { echo "not ok 1 mount"; exit 1; }
 mount --bind $dir $root$dir
 echo "# Linux $(uname -r); $(($(grep -c ^file /tmp/layout))) files, $((next >> 20)) MiB"
 

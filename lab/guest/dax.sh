@@ -61,3 +61,15 @@ dax_create() { # DEVICE-OF-THE-REGION BYTES [ALIGN] -> name of the new device
 	echo "$2" > $DAX/devices/$new/size || return 1
 	echo $new
 }
+
+serve() { # DIRECTORY NAME: mounts what /tmp/layout says, returns when NAME is there
+	local i=0
+	mkdir -p $1
+	setsid famfs_server /tmp/layout $1 /tmp/stats &
+	server=$!
+	until [ -e $1/$2 ]; do
+		[ $i -lt 300 ] || { echo "$1/$2 does not appear" >&2; return 1; }
+		sleep 0.1
+		i=$((i + 1))
+	done
+}

@@ -59,14 +59,8 @@ mounted() {
 	modprobe fuse
 	printf 'dev 0 /dev/%s\nfile simple 644 16M simple 0:8M:16M\nfile small 644 5000 simple 0:24M:8K\n' \
 		"$dev" > /tmp/layout
-	mkdir -p /mnt/famfs
-	setsid famfs_server /tmp/layout /mnt/famfs /tmp/stats > /dev/null 2>&1 &
-	local i=0
-	until [ -e /mnt/famfs/simple ] || [ $i -gt 100 ]; do
-		usleep 100000
-		i=$((i + 1))
-	done
-	demo /tmp/stats /mnt/famfs/simple /mnt/famfs/small
+	serve /mnt/famfs simple > /dev/null 2>&1 &&
+		demo /tmp/stats /mnt/famfs/simple /mnt/famfs/small
 }
 
 

@@ -19,13 +19,7 @@ file demo/three 644 12M simple 0:64M:4M 0:32M:2M 0:96M:6M
 file demo/small 644 5000 simple 0:128M:8K
 file demo/interleaved 644 24M interleave 2M 24M 0:256M:6M 0:288M:6M 0:320M:6M 0:352M:6M
 END
-mkdir -p /mnt/famfs
-setsid famfs_server /tmp/layout /mnt/famfs /tmp/stats &
-i=0
-until [ -d /mnt/famfs/demo ] || [ $i -gt 50 ]; do
-	sleep 0.1
-	i=$((i + 1))
-done
+serve /mnt/famfs demo || exit 1
 
 say "The files, as DEVICE:OFFSET:LENGTH (interleaved: CHUNK BYTES STRIPS...)"
 sed -n 's/^file \(demo\/[^ ]*\) [0-7]* \([^ ]*\) /\1\t\2\t/p' /tmp/layout

@@ -46,10 +46,7 @@ mount_it() {
 	load fsdev_dax && dax_set_mode $(device) famfs || return 1
 	echo "dev 0 /dev/$(device)
 file f 644 4M simple 0:0:4M" > /tmp/layout
-	mkdir -p /mnt/famfs
-	setsid famfs_server /tmp/layout /mnt/famfs /tmp/stats > /dev/null 2>&1 &
-	local i=0
-	until [ -e /mnt/famfs/f ] || [ $i -gt 50 ]; do usleep 100000; i=$((i + 1)); done
+	serve /mnt/famfs f > /dev/null 2>&1 || return 1
 	echo something 1<> /mnt/famfs/f # which does not truncate
 	[ "$(head -n 1 /mnt/famfs/f)" = something ]
 }

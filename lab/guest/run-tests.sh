@@ -37,7 +37,7 @@ for t in /tests/*_test; do
 	# shellcheck disable=SC2086
 	"$t" $filter || status=1
 	case $(basename "$t") in
-	device_test | fsdax_test | inode_test | soak_test)
+	device_test | fsdax_test | inode_test | pin_test | soak_test)
 		# once more, with folios that are made when the device is bound
 		# shellcheck disable=SC2086
 		[ -n "${FAMFS_TEST_FOLIO:-}" ] ||

@@ -41,15 +41,7 @@ first_layout() {
 start_server() {
 	dax_set_mode $dev famfs || return
 	first_layout > /tmp/layout
-	mkdir -p $mnt
-	setsid famfs_server /tmp/layout $mnt /tmp/stats &
-	server=$!
-	i=0
-	until [ -e $files ]; do
-		[ $i -lt 300 ] || return
-		sleep 0.1
-		i=$((i + 1))
-	done
+	serve $mnt files
 }
 
 stop_server() {

@@ -27,7 +27,7 @@ obj=$linux/obj-$profile
 [ -e $obj/vmlinux ] || lab/scripts/needs.sh $disk "$minutes" "the kernel ($profile)"
 
 lab/scripts/packages.sh bc bison busybox-static ccache cpio flex gcc git libc6-dev \
-	libelf-dev libfuse3-dev libssl-dev make pkg-config qemu-system-x86 rsync xz-utils
+	libelf-dev libfuse3-dev libssl-dev liburing-dev make pkg-config qemu-system-x86 rsync xz-utils
 lab/scripts/source.sh
 lab/scripts/series.sh compose
 

@@ -97,7 +97,7 @@ static const struct {
 	[TRUNCATE] = { "ftruncate", { EPERM, EIO } },
 	[FORK] = { "fork", { EFAULT } },
 	[PIN] = { "vmsplice", { EFAULT, EHWPOISON } },
-	[REGISTER] = { "io_uring buffer", { EFAULT, EOPNOTSUPP } },
+	[REGISTER] = { "io_uring buffer", { EFAULT, EHWPOISON } },
 	[POISON] = { "MADV_HWPOISON", { EFAULT, EHWPOISON, EBUSY, ENXIO } },
 	[BIND] = { "bind", { 0 } },
 	[MOUNT] = { "mount", { 0 } },
@@ -680,9 +680,12 @@ static void do_register(enum op op)
 
 	if (w.ring < 0 || w.h->private)
 		return;
-	if (!done_call(op, syscall(SYS_io_uring_register, w.ring, IORING_REGISTER_BUFFERS,
-				   &iov, 1)))
-		complain("%s: a pin without an end", ops[op].name);
+	if (done_call(op, syscall(SYS_io_uring_register, w.ring, IORING_REGISTER_BUFFERS,
+				  &iov, 1)))
+		return;
+	usleep(roll(10) ? roll(2000) : roll(200000));
+	if (syscall(SYS_io_uring_register, w.ring, IORING_UNREGISTER_BUFFERS, NULL, 0))
+		complain("%s: %s", ops[op].name, strerror(errno));
 }
 
 /* --- Failing memory --- */

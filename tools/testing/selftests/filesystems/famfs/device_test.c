@@ -2,10 +2,8 @@
 /* Memory that goes away under its files: unbind, removal, failure. */
 #include <sched.h>
 #include <sys/mount.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
-#include <linux/io_uring.h>
 
 #include "test.h"
 
@@ -363,33 +361,6 @@ TEST_F(device, unbind_and_unmount)
 		child_wait(server.pid);
 		start(_metadata);
 	}
-}
-
-/*
- * Buffers that are registered with io_uring are pinned for as long as user space
- * likes, which would hold up an unbind for as long.
- */
-TEST_F(device, registered_buffer_is_refused)
-{
-	struct io_uring_params params = {};
-	int ring = syscall(SYS_io_uring_setup, 4, &params);
-	const size_t skew[] = { 0, PAGE };	/* PMDs, pages */
-	struct iovec iov = { .iov_len = LEN };
-	size_t i;
-
-	if (ring < 0 && errno == ENOSYS)
-		SKIP(return, "no io_uring");
-	ASSERT_LE(0, ring);
-	for (i = 0; i < ARRAY_SIZE(skew); i++) {
-		iov.iov_base = map_rw(fd, LEN, skew[i]);
-		fill_pattern(iov.iov_base, LEN, 4, 0);
-		EXPECT_ERRNO(EOPNOTSUPP,
-			     syscall(SYS_io_uring_register, ring,
-				     IORING_REGISTER_BUFFERS, &iov, 1));
-		munmap(iov.iov_base, LEN);
-	}
-	close(ring);
-	EXPECT_EQ(0, dax_unbind(dev));
 }
 
 /* Everything of the file but one page can be used. */

@@ -5,14 +5,6 @@
  */
 #include "test.h"
 
-/* Bind the device again, with folios of this size. Return: 0 or -errno. */
-static int bind_folios(const char *dev, size_t size)
-{
-	return dax_unbind(dev) ?:
-	       dax_write(dev, "folio_size", strf("%zu", size)) ?:
-	       dax_set_mode(dev, DAX_FAMFS);
-}
-
 static size_t folio_size(const char *dev)
 {
 	return read_number(strf("/sys/bus/dax/devices/%s/folio_size", dev));
@@ -21,7 +13,7 @@ static size_t folio_size(const char *dev)
 /* For all tests: whatever happens, the device is as the others expect it. */
 static void end_folios(struct __test_metadata *_metadata, const char *dev)
 {
-	EXPECT_EQ(0, bind_folios(dev, PAGE));
+	EXPECT_EQ(0, dax_set_folios(dev, PAGE));
 }
 
 TEST(attribute)
@@ -53,7 +45,7 @@ TEST(ranges_are_not_aligned)
 	BEGIN(DAX_TWO, DAX_BIG);
 	if (not_giant(DAX_BIG))
 		SKIP(return, "%s", not_giant(DAX_BIG));
-	EXPECT_NE(0, bind_folios(DAX_TWO, GB));
+	EXPECT_NE(0, dax_set_folios(DAX_TWO, GB));
 	EXPECT_EQ(DAX_DISABLED, dax_get_mode(DAX_TWO));
 	EXPECT_LE(1, log_lines("not made of folios of 1073741824 bytes"));
 	end_folios(_metadata, DAX_TWO);
@@ -91,8 +83,8 @@ TEST(files)
 	size_t i;
 
 	BEGIN(DAX_SMALL, DAX_TWO, DAX_BIG);
-	ASSERT_EQ(0, bind_folios(DAX_SMALL, PMD));
-	ASSERT_EQ(0, bind_folios(DAX_TWO, PMD));
+	ASSERT_EQ(0, dax_set_folios(DAX_SMALL, PMD));
+	ASSERT_EQ(0, dax_set_folios(DAX_TWO, PMD));
 	for (i = 0; i < ARRAY_SIZE(fits); i++)
 		sprintf(text + strlen(text), "file f%zu 644 %s\n", i, fits[i].map);
 	server_start(&s, text, NULL);
@@ -151,7 +143,7 @@ static void open_it(struct __test_metadata *_metadata,
 		    FIXTURE_DATA(folio) *self,
 		    const FIXTURE_VARIANT(folio) *variant, size_t size)
 {
-	ASSERT_EQ(0, bind_folios(variant->dev, size));
+	ASSERT_EQ(0, dax_set_folios(variant->dev, size));
 	server_start(&self->s, variant->layout, NULL);
 	self->fd = server_must_open(&self->s, "f", O_RDWR);
 }
@@ -400,7 +392,7 @@ TEST(giant)
 	BEGIN(DAX_BIG);
 	if (not_giant(DAX_BIG))
 		SKIP(return, "%s", not_giant(DAX_BIG));
-	ASSERT_EQ(0, bind_folios(DAX_BIG, GB));
+	ASSERT_EQ(0, dax_set_folios(DAX_BIG, GB));
 	server_start(&s, giant_layout, NULL);
 	fd = server_must_open(&s, "f", O_RDWR);
 	/* the first access is by pages, and by one that can have PMDs */
@@ -442,7 +434,7 @@ TEST(giant_failure)
 	BEGIN(DAX_BIG);
 	if (not_giant(DAX_BIG) || !can_poison())
 		SKIP(return, "no mappings of 1 GiB, or no hwpoison injection");
-	ASSERT_EQ(0, bind_folios(DAX_BIG, GB));
+	ASSERT_EQ(0, dax_set_folios(DAX_BIG, GB));
 	server_start(&s, giant_layout, NULL);
 	fd = server_must_open(&s, "f", O_RDWR);
 	ASSERT_EQ(0, dax_poison(DAX_BIG, bad));

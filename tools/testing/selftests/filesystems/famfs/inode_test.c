@@ -72,6 +72,29 @@ TEST_F(inode, retired_while_fetched)
 	EXPECT_EQ(2, raw_count(&self->r, FUSE_GET_FMAP));
 }
 
+/*
+ * The map that replaces a retired one wants memory of a file that is open. The file
+ * has none then, and mappings of it wait for one that fits.
+ */
+TEST_F(inode, new_map_does_not_fit)
+{
+	int fd, apart = raw_must_open(&self->r, APART, O_RDWR);
+	char *p = open_and_map(&self->r, FIRST, 0, &fd);
+
+	p[3 * MB] = 5;
+	EXPECT_EQ(0, raw_inval_inode(&self->r, FIRST, 0, 0));
+	raw_set_file(&self->r, FIRST, 0, APART_OFF + 2 * MB, SIZE);
+	EXPECT_EQ(-EBUSY, raw_try_open(&self->r, FIRST, O_RDWR));
+	EXPECT_FALSE(try_read(p + 3 * MB, NULL));
+	EXPECT_FALSE(try_write(p, NULL));
+	EXPECT_ERRNO(EIO, pread(fd, p, 1, 0));
+	raw_set_file(&self->r, FIRST, 0, 0, SIZE);
+	EXPECT_EQ(0, raw_try_open(&self->r, FIRST, O_RDWR));
+	EXPECT_TRUE(try_write(p, NULL));
+	EXPECT_EQ(5, p[3 * MB]);
+	close(apart);
+}
+
 /* --- A map that is only cached gives way --- */
 
 TEST_F(inode, cached_gives_way)

@@ -383,19 +383,10 @@ int dax_unbind(const char *dev)
 	return ret;
 }
 
-int dax_set_mode(const char *dev, enum dax_mode mode)
+static int driver_bind(enum dax_mode mode, const char *dev)
 {
 	int ret;
 
-	if (dax_get_mode(dev) == mode)
-		return 0;
-	ret = dax_unbind(dev);
-	if (ret || mode == DAX_DISABLED)
-		return ret;
-	if (mode == DAX_FAMFS && getenv("FAMFS_TEST_FOLIO"))
-		ret = dax_write(dev, "folio_size", getenv("FAMFS_TEST_FOLIO"));
-	if (ret)
-		return ret;
 	ret = driver_write(mode, "new_id", dev);
 	if (ret)
 		return ret;
@@ -404,6 +395,40 @@ int dax_set_mode(const char *dev, enum dax_mode mode)
 	if (!ret && dax_get_mode(dev) != mode)
 		ret = -ENXIO;
 	return ret;
+}
+
+int dax_set_folios(const char *dev, size_t size)
+{
+	return dax_unbind(dev) ?:
+	       dax_write(dev, "folio_size", strf("%zu", size)) ?:
+	       driver_bind(DAX_FAMFS, dev);
+}
+
+/* What an earlier test left in folio_size does not count. */
+static int set_famfs_mode(const char *dev)
+{
+	const char *env = getenv("FAMFS_TEST_FOLIO");
+	size_t size = env ? strtoul(env, NULL, 0) : PAGE;
+	const char *path = strf(BUS "/devices/%s/folio_size", dev);
+
+	if (env || !access(path, F_OK)) {
+		if (dax_get_mode(dev) == DAX_FAMFS && read_number(path) == size)
+			return 0;
+		return dax_set_folios(dev, size);
+	}
+	if (dax_get_mode(dev) == DAX_FAMFS)
+		return 0;
+	return dax_unbind(dev) ?: driver_bind(DAX_FAMFS, dev);
+}
+
+int dax_set_mode(const char *dev, enum dax_mode mode)
+{
+	if (mode == DAX_FAMFS)
+		return set_famfs_mode(dev);
+	if (dax_get_mode(dev) == mode)
+		return 0;
+	return dax_unbind(dev) ?:
+	       mode == DAX_DISABLED ? 0 : driver_bind(mode, dev);
 }
 
 int dax_rebind(const char *dev)

@@ -23,8 +23,8 @@
  *
  * Without the variable all tests are skipped, without a role those that need
  * it. setup.sh makes such devices in a virtual machine and prints the line.
- * FAMFS_TEST_FOLIO is the size of the folios of devices in famfs mode, for tests
- * whose files fit that.
+ * FAMFS_TEST_FOLIO is the size of the folios of devices in famfs mode, a page
+ * without it, for tests whose files fit that.
  *
  * big:   1 GiB, aligned to 1 GiB in physical memory for giant_test
  * two:   256 MiB in two ranges of the same size
@@ -123,6 +123,8 @@ enum dax_mode { DAX_DISABLED, DAX_DEVDAX, DAX_FAMFS, DAX_RAM };
 enum dax_mode dax_get_mode(const char *dev);
 /* As "daxctl reconfigure-device" does it. Return: 0 or -errno. */
 int dax_set_mode(const char *dev, enum dax_mode mode);
+/* Famfs mode, with folios of other bytes than FAMFS_TEST_FOLIO. Return: 0 or -errno. */
+int dax_set_folios(const char *dev, size_t size);
 /* Unbind without choosing another mode. Return: 0 or -errno. */
 int dax_unbind(const char *dev);
 /* Famfs mode again: pages that have failed are forgotten. Return: 0 or -errno. */

@@ -1,0 +1,93 @@
+#!/bin/sh
+# Long-term pins of famfs files: a VFIO DMA mapping, with an emulated device
+# and IOMMU, and RDMA memory regions, with perftest over rxe. Prints KTAP.
+. /tests/dax.sh
+root=/rdma dir=/mnt/famfs
+number=0 status=0
+check() { # NAME COMMAND...
+	local name=$1
+	shift
+	number=$((number + 1))
+	"$@" > /tmp/out 2>&1 && { echo "ok $number $name"; return; }
+	tail -n 30 /tmp/out | sed 's/^/#   /'
+	echo "not ok $number $name"
+	status=1
+}
+run() { chroot $root /usr/bin/env -i PATH=/usr/bin:/bin:/usr/sbin:/sbin "$@"; }
+start() { # and wait until the server of the last mount is gone
+	wait "$server" 2> /dev/null
+	serve $dir one
+}
+unbinds() { # in 20 s
+	timeout 20 sh -c "echo $dev > /sys/bus/dax/drivers/fsdev_dax/unbind" && dax_set_mode "$dev" famfs
+}
+
+# ---- VFIO
+edu=$(for d in /sys/bus/pci/devices/*; do
+	[ "$(cat $d/vendor)$(cat $d/device)" != 0x12340x11e8 ] || basename $d
+done)
+assign() {
+	echo 1234 11e8 > /sys/bus/pci/drivers/vfio-pci/new_id
+	group=/dev/vfio/$(basename "$(readlink /sys/bus/pci/devices/$edu/iommu_group)") && ls -l $group
+}
+
+# ---- io_uring
+example() {
+	head -c 1048576 /dev/urandom > /tmp/data && fill $dir/two < /tmp/data &&
+		cmp -n 1048576 /tmp/data $dir/two
+}
+
+# ---- RDMA
+prepare_rdma() {
+	ip link set lo up && ip addr add 10.0.0.1/24 dev dummy0 && ip link set dummy0 up &&
+		run rdma link add rxe0 type rxe netdev dummy0 && ls /sys/class/infiniband &&
+		gid=$(grep -il ffff:0a00:0001 /sys/class/infiniband/rxe0/ports/1/gids/* | sed 's,.*/,,') &&
+		[ -n "$gid" ]
+}
+# Both sides have 64 KiB to send from, and behind that 64 KiB to receive into
+perftest() { # OPTION...
+	run ib_write_bw -d rxe0 -x "$gid" -s 65536 -F "$@"
+}
+rdma_write() {
+	perftest -n 50 --mmap=$dir/two > /tmp/receiver 2>&1 &
+	sleep 1
+	perftest -n 50 --mmap=$dir/one 10.0.0.1 && wait $! || { cat /tmp/receiver; return 1; }
+	cmp -n 65536 $dir/one $dir/two 0 65536
+}
+# A memory region lasts until the process that registered it exits.
+rdma_unbind() {
+	perftest -n 50 --mmap=$dir/two > /tmp/receiver 2>&1 &
+	sleep 2
+	echo "$dev" > /sys/bus/dax/drivers/fsdev_dax/unbind &
+	unbinder=$!
+	sleep 2
+	[ -d /proc/$unbinder ] && dmesg | tail -n 5 | grep 'waiting for pages of inode' || return 1
+	killall ib_write_bw
+	wait $unbinder
+}
+
+dev=$(ls $DAX/devices | head -n 1)
+dax_set_mode "$dev" famfs || { echo "not ok 1 $dev: famfs mode"; exit 1; }
+for d in dev proc sys tmp; do
+	mkdir -p $root/$d
+	mount --rbind /$d $root/$d
+done
+cat > /tmp/layout <<END
+dev 0 /dev/$dev
+file one 644 4M simple 0:0:4M
+file two 644 4M simple 0:4M:4M
+END
+start || { echo "not ok 1 mount"; exit 1; }
+check "io_uring: the example in famfs.rst" example
+check "vfio: assign the device" assign
+check "vfio: the device copies pages of a file that is closed" vfio "$edu" $group $dir/one $dir
+check "vfio: the device of the files can be unbound" unbinds
+start
+mkdir -p $root$dir
+mount --bind $dir $root$dir
+check "rdma: a device over a loopback" prepare_rdma
+check "rdma: ib_write_bw from one file to another" rdma_write
+check "rdma: unbinding waits for the memory region" rdma_unbind
+check "unmount" eval 'umount $root$dir && umount $dir'
+echo "1..$number"
+exit $status

@@ -1,0 +1,29 @@
+#!/bin/sh
+# "make registered": memory of famfs files that devices keep, by VFIO and RDMA. See
+# lab/guest/registered.sh.
+#
+#   registered.sh
+set -eu
+. lab/scripts/base.sh
+export BUILD=$build/registered
+extra=$BUILD/extra selftests=$build/selftests
+
+lab/scripts/unpack.sh bookworm rdma coreutils ibverbs-providers iproute2 perftest
+rm -rf $BUILD/selftests $extra
+mkdir -p $BUILD/selftests $extra/rdma
+cp $selftests/famfs_server $BUILD/selftests/
+gcc -static -O2 -Wall -o $BUILD/selftests/vfio lab/guest/vfio.c
+# the example in famfs.rst
+awk '/^\.\. code-block:: c$/ { c = 1; next } c && /^[^\t]/ { c = 0 } c { sub(/^\t/, ""); print }' \
+	Documentation/filesystems/famfs.rst > $BUILD/fill.c
+gcc -static -O2 -Wall -o $BUILD/selftests/fill $BUILD/fill.c -luring
+for d in bin etc lib lib64 sbin usr; do
+	cp -a build/debian/rdma/$d $extra/rdma/
+done
+rm -rf $extra/rdma/usr/share
+lab/scripts/initramfs.sh $extra
+rm -rf $extra
+# this IOMMU does not remap interrupts
+lab/scripts/ktap.sh -t 600 -q '-device intel-iommu -device edu' \
+	-a 'intel_iommu=on vfio_iommu_type1.allow_unsafe_interrupts=1' \
+	build/$BASE/plain/bzImage "sh /tests/registered.sh"
