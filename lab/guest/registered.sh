@@ -56,14 +56,18 @@ rdma_write() {
 }
 # A memory region lasts until the process that registered it exits.
 rdma_unbind() {
-	perftest -n 50 --mmap=$dir/two > /tmp/receiver 2>&1 &
-	sleep 2
+	perftest -D 60 --mmap=$dir/two > /tmp/receiver 2>&1 &
+	sleep 1
+	perftest -D 60 --mmap=$dir/one 10.0.0.1 > /tmp/sender 2>&1 &
+	sleep 3
 	echo "$dev" > /sys/bus/dax/drivers/fsdev_dax/unbind &
 	unbinder=$!
 	sleep 2
-	[ -d /proc/$unbinder ] && dmesg | tail -n 5 | grep 'waiting for pages of inode' || return 1
+	dmesg | tail -n 5
+	[ "$(pidof ib_write_bw | wc -w)" = 2 ] && kill -0 $unbinder &&
+		dmesg | tail -n 5 | grep -q 'waiting for pages of inode' || return 1
 	killall ib_write_bw
-	wait $unbinder
+	wait $unbinder && [ "$(dax_mode "$dev")" = disabled ]
 }
 
 dev=$(ls $DAX/devices | head -n 1)
@@ -85,7 +89,7 @@ check "vfio: the device of the files can be unbound" unbinds
 start
 mkdir -p $root$dir
 mount --bind $dir $root$dir
-check "rdma: a device over a loopback" prepare_rdma
+check "rdma: make a device" prepare_rdma
 check "rdma: ib_write_bw from one file to another" rdma_write
 check "rdma: unbinding waits for the memory region" rdma_unbind
 check "unmount" eval 'umount $root$dir && umount $dir'
