@@ -10,6 +10,8 @@ SHARE ?=
 DEBUG ?=
 KVM ?=
 SECONDS ?= 60
+LOOP ?= open
+NOOPEN ?=
 # The shell gets these through the environment, whatever is in them.
 export KERNEL_SRC := $(value KERNEL_SRC)
 export FAMFS_CMD := $(value CMD)
@@ -34,6 +36,7 @@ help:
 	@echo 'make trace                  trace-cmd and perf of Debian 12 on the trace events'
 	@echo 'make registered             RDMA and VFIO devices that keep memory of files'
 	@echo 'make bench                  instructions per operation, beside other file systems'
+	@echo 'make profile LOOP=open|pread|pwrite|refault [NOOPEN=1]   instructions by function'
 	@echo 'make lookup                 cost of a look-up in a map, beside a red-black tree'
 	@echo 'make gate                   fails if that is more than 3 % above lab/bench/BASE.csv'
 	@echo 'make check                  W=1, sparse and checkpatch on the series'
@@ -117,6 +120,10 @@ bench:
 	@lab/scripts/build.sh plain
 	@lab/scripts/bench.sh all
 
+profile:
+	@lab/scripts/build.sh plain
+	@lab/scripts/profile.sh '$(LOOP)' $(if $(NOOPEN),-n)
+
 lookup:
 	@lab/scripts/packages.sh git xz-utils && lab/scripts/source.sh && lab/scripts/series.sh compose
 	@lab/scripts/lookup.sh
@@ -170,5 +177,5 @@ refresh:
 clean:
 	@find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help run test shell demo-shared soak kernel fuzz modules libfuse daxctl apps trace registered deb run-deb bench lookup gate check builds selftest release \
+.PHONY: help run test shell demo-shared soak kernel fuzz modules libfuse daxctl apps trace registered deb run-deb bench profile lookup gate check builds selftest release \
 	bisect topics series apply refresh clean

@@ -62,10 +62,11 @@ dax_create() { # DEVICE-OF-THE-REGION BYTES [ALIGN] -> name of the new device
 	echo $new
 }
 
-serve() { # DIRECTORY NAME: mounts what /tmp/layout says, returns when NAME is there
+# Mounts what /tmp/layout says, returns when NAME is there.
+serve() { # DIRECTORY NAME [OPTION]
 	local i=0
 	mkdir -p $1
-	setsid famfs_server /tmp/layout $1 /tmp/stats &
+	setsid famfs_server ${3:-} /tmp/layout $1 /tmp/stats &
 	server=$!
 	until [ -e $1/$2 ]; do
 		[ $i -lt 300 ] || { echo "$1/$2 does not appear" >&2; return 1; }
