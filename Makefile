@@ -71,10 +71,6 @@ shell:
 	@lab/scripts/build.sh $(if $(DEBUG),trace,plain)
 	@lab/scripts/shell.sh
 
-demo-shared:
-	@lab/scripts/build.sh plain
-	@lab/scripts/demo-shared.sh
-
 soak:
 	@lab/scripts/build.sh debug
 	@FAMFS_SOAK_SECONDS='$(SECONDS)' lab/scripts/test.sh 'soak_test'
@@ -86,29 +82,18 @@ fuzz:
 	@lab/scripts/packages.sh git xz-utils clang libclang-rt-14-dev && lab/scripts/source.sh && lab/scripts/series.sh compose
 	@lab/scripts/fuzz.sh '$(SECONDS)'
 
-modules:
-	@lab/scripts/build.sh modules
-	@lab/scripts/modules.sh
-
-libfuse:
+# a script of that name, with the plain kernel or one of that name
+demo-shared libfuse apps registered check:
 	@lab/scripts/build.sh plain
-	@lab/scripts/libfuse.sh
+	@lab/scripts/$@.sh
 
-daxctl:
-	@lab/scripts/build.sh daxctl
-	@lab/scripts/daxctl.sh
-
-apps:
-	@lab/scripts/build.sh plain
-	@lab/scripts/apps.sh
+modules daxctl:
+	@lab/scripts/build.sh $@
+	@lab/scripts/$@.sh
 
 trace:
 	@lab/scripts/build.sh trace
 	@lab/scripts/apps.sh trace
-
-registered:
-	@lab/scripts/build.sh plain
-	@lab/scripts/registered.sh
 
 deb:
 	@lab/scripts/deb.sh
@@ -131,10 +116,6 @@ lookup:
 gate:
 	@lab/scripts/build.sh plain
 	@lab/scripts/bench.sh gate
-
-check:
-	@lab/scripts/build.sh plain
-	@lab/scripts/check.sh
 
 builds:
 	@lab/scripts/builds.sh ci

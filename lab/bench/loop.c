@@ -21,11 +21,14 @@
 int main(int argc, char **argv)
 {
 	const char *what = argc == 3 ? argv[1] : "";
-	volatile char *p = NULL;
-	size_t i = 0;
+	volatile char *p;
 	char byte;
+	size_t i;
 	int fd;
 
+	if (strcmp(what, "open") && strcmp(what, "pread") && strcmp(what, "pwrite") &&
+	    strcmp(what, "refault"))
+		errx(2, "usage: loop open|pread|pwrite|refault FILE");
 	fd = open(argv[2], O_RDWR);
 	if (fd < 0)
 		err(1, "%s", argv[2]);
@@ -43,12 +46,10 @@ int main(int argc, char **argv)
 			pread(fd, &byte, 1, 4096);
 		else if (!strcmp(what, "pwrite"))
 			pwrite(fd, &byte, 1, 4096);
-		else if (!strcmp(what, "refault")) {
+		else {
 			if (!i)
 				madvise((void *)p, SIZE, MADV_DONTNEED);
 			byte = p[i];
-		} else {
-			errx(2, "usage: loop open|pread|pwrite|refault FILE");
 		}
 		syscall(SYS_getppid);
 	}
