@@ -17,7 +17,7 @@ export KERNEL_SRC := $(value KERNEL_SRC)
 export FAMFS_CMD := $(value CMD)
 export FAMFS_T := $(value T)
 export FAMFS_SHARE := $(value SHARE)
-export BASE DEBUG ALL KVM FLAVOUR
+export BASE DEBUG ALL KVM FLAVOUR FOLIO
 export FAMFS_CONFIG := $(value CONFIG)
 export SIGNOFF := $(value SIGNOFF)
 
@@ -36,7 +36,9 @@ help:
 	@echo 'make trace                  trace-cmd and perf of Debian 12 on the trace events'
 	@echo 'make registered             RDMA and VFIO devices that keep memory of files'
 	@echo 'make bench                  instructions per operation, beside other file systems'
-	@echo 'make profile LOOP=open|pread|pwrite|refault [NOOPEN=1]   instructions by function'
+	@echo 'make bench-long             a file of nearly a TiB, in half a million extents'
+	@echo 'make profile LOOP=open|pread|pwrite|refault|fault|bind|unbind [NOOPEN=1] [FOLIO=bytes]'
+	@echo '                            instructions of that by function'
 	@echo 'make lookup                 cost of a look-up in a map, beside a red-black tree'
 	@echo 'make gate                   fails if that is more than 3 % above lab/bench/BASE.csv'
 	@echo 'make check                  W=1, sparse and checkpatch on the series'
@@ -105,6 +107,10 @@ bench:
 	@lab/scripts/build.sh plain
 	@lab/scripts/bench.sh all
 
+bench-long:
+	@lab/scripts/build.sh modules
+	@lab/scripts/bench.sh long
+
 profile:
 	@lab/scripts/build.sh plain
 	@lab/scripts/profile.sh '$(LOOP)' $(if $(NOOPEN),-n)
@@ -158,5 +164,5 @@ refresh:
 clean:
 	@find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help run test shell demo-shared soak kernel fuzz modules libfuse daxctl apps trace registered deb run-deb bench profile lookup gate check builds selftest release \
+.PHONY: help run test shell demo-shared soak kernel fuzz modules libfuse daxctl apps trace registered deb run-deb bench bench-long profile lookup gate check builds selftest release \
 	bisect topics series apply refresh clean

@@ -424,9 +424,9 @@ static int famfs_claim_revoke(struct famfs_revocation *rev,
 {
 	struct famfs_map *map = claim->map;
 	struct inode *inode = map->inode;
+	unsigned long index = 0;
 	struct famfs_range part;
 	int err = 0;
-	u64 pos;
 
 	famfs_inode_set_stale(inode);
 	filemap_invalidate_lock(inode->i_mapping);
@@ -434,11 +434,19 @@ static int famfs_claim_revoke(struct famfs_revocation *rev,
 
 	if (map->nclaims == 1)
 		return famfs_break_range(rev, inode, 0, LLONG_MAX);
-	for (pos = 0; !err && famfs_map_resolve(map, pos, &part);
-	     pos = part.pos + part.len)
+	/* only where something has been accessed */
+	while (!err && xa_find(&inode->i_mapping->i_pages, &index, ULONG_MAX,
+			       XA_PRESENT) &&
+	       famfs_map_resolve(map, (u64)index << PAGE_SHIFT, &part)) {
 		if (part.dev == claim->dev)
 			err = famfs_break_range(rev, inode, part.pos,
 						part.pos + part.len - 1);
+		else if (rev->killable && fatal_signal_pending(current))
+			err = -EINTR;
+		else
+			cond_resched();
+		index = PHYS_PFN(part.pos + part.len);
+	}
 	return err;
 }
 

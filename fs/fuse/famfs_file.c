@@ -104,8 +104,11 @@ static ssize_t famfs_rw(struct kiocb *iocb, struct iov_iter *iter)
 	ssize_t ret = dax_iomap_rw(iocb, iter, &famfs_iomap_ops);
 
 	dax_read_unlock(id);
-	/* the device has died since iomap_begin */
-	return ret == -ENXIO ? -EIO : ret;
+	/* the device has died since iomap_begin, or while copying */
+	if (ret == -ENXIO ||
+	    (ret == -EFAULT && !famfs_usable(file_inode(iocb->ki_filp))))
+		return -EIO;
+	return ret;
 }
 
 static ssize_t famfs_read_locked(struct kiocb *iocb, struct iov_iter *to)
@@ -491,6 +494,21 @@ static const struct address_space_operations famfs_aops = {
 	.dirty_folio	= noop_dirty_folio,
 };
 
+/* A file can have very many chunks, and FIEMAP looks at each. */
+static int famfs_report_begin(struct inode *inode, loff_t pos, loff_t length,
+			      unsigned int flags, struct iomap *iomap,
+			      struct iomap *srcmap)
+{
+	cond_resched();
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	return famfs_fuse_iomap_begin(inode, pos, length, flags, iomap, srcmap);
+}
+
+static const struct iomap_ops famfs_report_ops = {
+	.iomap_begin = famfs_report_begin,
+};
+
 /**
  * famfs_fiemap() - where the parts of a file lie
  * @inode: a regular file on a connection of any kind
@@ -503,7 +521,7 @@ static const struct address_space_operations famfs_aops = {
  *
  * Context: process context, may sleep.
  * Return: 0, -EOPNOTSUPP if @inode is not a file of famfs, -EIO if the map is
- * stale, or what iomap_fiemap() returns.
+ * stale, -EINTR on a fatal signal, or what iomap_fiemap() returns.
  */
 int famfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 		 u64 start, u64 len)
@@ -520,7 +538,7 @@ int famfs_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 		err = fiemap_prep(inode, info, start, &len, 0);
 	else
 		err = iomap_fiemap(inode, info, start, min(len, size - start),
-				   &famfs_iomap_ops);
+				   &famfs_report_ops);
 	inode_unlock_shared(inode);
 	return err;
 }

@@ -31,13 +31,18 @@
 /* The count of open descriptors while a file without any loses its map */
 #define FAMFS_OPENS_BLOCKED	INT_MIN
 
+/* Instead of an errno: the server has retired the map that was fetched */
+#define FAMFS_RETIRED		1
+
 static bool famfs_inode_has_map(struct inode *inode)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
-	/* racing with the bit is harmless: it may be set right after this */
-	return READ_ONCE(fi->famfs_map) &&
-	       !test_bit(FUSE_I_FAMFS_STALE, &fi->state);
+	/* it may be set right after this, but is not cleared for an old map */
+	if (test_bit(FUSE_I_FAMFS_STALE, &fi->state))
+		return false;
+	smp_rmb(); /* pairs with famfs_attach_locked() */
+	return READ_ONCE(fi->famfs_map);
 }
 
 /**
@@ -143,6 +148,8 @@ static void famfs_inode_set_size(struct inode *inode, loff_t size)
 		return;
 	fi->attr_version = atomic64_inc_return(&get_fuse_conn(inode)->attr_version);
 	i_size_write(inode, size);
+	/* the one before may have been reported after the map was fetched */
+	fuse_invalidate_attr_mask(inode, STATX_SIZE);
 }
 
 /*
@@ -163,7 +170,10 @@ static int famfs_attach_locked(struct inode *inode, struct famfs_map *map,
 	if (err)
 		return err;
 	map->inode = inode;
+	/* after the old entries have gone: pairs with dax_map_pages() */
+	smp_mb__before_atomic();
 	mapping_clear_dax_revoked(inode->i_mapping);
+	smp_mb__before_atomic(); /* pairs with famfs_inode_has_map() */
 	clear_bit(FUSE_I_FAMFS_STALE, &fi->state);
 	err = famfs_map_link(fuse_conn_famfs(get_fuse_conn(inode)), map,
 			     conflict);
@@ -179,8 +189,8 @@ static int famfs_attach_locked(struct inode *inode, struct famfs_map *map,
 
 /*
  * Of racing opens, one attaches its map and the others free theirs. Return: 0
- * if the inode now has a map, -ESTALE if the server has retired the one that
- * was fetched, -EINTR on a fatal signal.
+ * if the inode now has a map, FAMFS_RETIRED if the server has retired the one
+ * that was fetched, -EINTR on a fatal signal, or another errno.
  */
 static int famfs_attach(struct inode *inode, struct famfs_map *map, u32 retired,
 			struct famfs_conflict *conflict)
@@ -193,7 +203,7 @@ static int famfs_attach(struct inode *inode, struct famfs_map *map, u32 retired,
 	if (famfs_inode_has_map(inode))
 		famfs_map_free(map);
 	else if (get_fuse_inode(inode)->famfs_retired != retired)
-		err = -ESTALE;
+		err = FAMFS_RETIRED;
 	else
 		err = famfs_attach_locked(inode, map, conflict);
 	filemap_invalidate_unlock(inode->i_mapping);
@@ -285,13 +295,17 @@ static int famfs_inode_get_map(struct inode *inode)
 }
 
 /* Count an open descriptor, which keeps the map from being taken. */
-static void famfs_inode_count_open(struct inode *inode)
+static int famfs_inode_count_open(struct inode *inode)
 {
 	while (!atomic_inc_unless_negative(&get_fuse_inode(inode)->famfs_opens)) {
 		/* wait for famfs_inode_give_way() */
-		inode_lock(inode);
+		int err = inode_lock_killable(inode);
+
+		if (err)
+			return err;
 		inode_unlock(inode);
 	}
+	return 0;
 }
 
 /**
@@ -311,18 +325,19 @@ static void famfs_inode_count_open(struct inode *inode)
  */
 int famfs_inode_open(struct inode *inode)
 {
-	int err;
+	int err = famfs_inode_count_open(inode);
 
-	famfs_inode_count_open(inode);
+	if (err)
+		return err;
 	if (famfs_inode_has_map(inode))
 		return 0;
 	err = famfs_inode_get_map(inode);
-	/* the map that was fetched has been retired: there is a new one */
-	if (err == -ESTALE)
+	/* there is a new one */
+	if (err == FAMFS_RETIRED)
 		err = famfs_inode_get_map(inode);
 	if (err)
 		famfs_inode_release(inode);
-	return err == -ESTALE ? -EAGAIN : err;
+	return err == FAMFS_RETIRED ? -EAGAIN : err;
 }
 
 /**
@@ -397,9 +412,10 @@ void famfs_inode_retire(struct inode *inode)
  * @inode: an inode of any type and connection
  *
  * FUSE evicts inodes as soon as they are unused. A file that has had pages
- * mapped stays, as on other file systems on dax: eviction waits for pinned
- * pages, and would do so in reclaim or in a server thread. Staying also lets
- * fsync tell what this host may have stored.
+ * mapped stays, even if it has been removed: eviction waits for pages that are in
+ * use, and would do so in reclaim or in a server thread. It goes when another file
+ * claims its memory, or at unmount. Staying also lets fsync tell what this host
+ * may have stored.
  *
  * Context: any, with the lock of the inode held.
  * Return: whether the inode is to be evicted.
@@ -407,7 +423,7 @@ void famfs_inode_retire(struct inode *inode)
 int famfs_inode_drop(struct inode *inode)
 {
 	if (fuse_is_famfs(inode) && !mapping_empty(&inode->i_data))
-		return inode_generic_drop(inode);
+		return 0;
 	return inode_just_drop(inode);
 }
 

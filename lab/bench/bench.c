@@ -14,7 +14,7 @@
  *   bench stat DIR...          look up every file in the directories
  *   bench touch DIR...         open and close them, too
  *   bench bind NAME DEV DRIVER unbind a device and bind it again
- *   bench unmount NAME DIR     unmount after mmap of the only file there
+ *   bench unmount NAME DIR N   unmount what has N entries, of 2 MiB or 1 GiB
  *   bench threads FILE [FILE]  two threads that fault on one file, or on two
  *
  * The files are 64 MiB or longer; all accesses are spread over the whole file.
@@ -25,6 +25,7 @@
 #include <err.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/perf_event.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -33,6 +34,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,12 +49,23 @@ static const char *name;
 static const volatile uint64_t *stats;
 static uint64_t upcalls;
 
-static uint64_t now(void)
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+static uint64_t now(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+/* What this thread has executed: for operations that also wait. */
+static uint64_t executed(void)
+{
+	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static uint64_t requests(void)
@@ -170,7 +183,10 @@ static void rows_mmap(const char *path)
 	volatile uint8_t *p;
 	int fd = open_file(path, O_RDWR, &size);
 
+	/* not so far apart that each needs a page table of its own */
 	step = size / NR_PMD & ~(PMD - 1);
+	if (step > 128 * MB)
+		step = 128 * MB;
 	p = map(fd, 0, size, 0);
 	fault_huge(p, step, true, ns);
 	row_uninterrupted("first write fault 2 MiB", ns, NR_PMD);
@@ -425,11 +441,11 @@ static uint64_t memmap_bytes(void)
 
 static uint64_t timed_write(const char *path, const char *text)
 {
-	uint64_t t = now();
+	uint64_t t = executed();
 
 	if (write_text(path, text))
 		errx(1, "%s", path);
-	return now() - t;
+	return executed() - t;
 }
 
 static void rows_bind(const char *dev, const char *driver)
@@ -445,14 +461,75 @@ static void rows_bind(const char *dev, const char *driver)
 	row("struct pages in MiB per TiB", memmap_bytes() - before, size / MB);
 }
 
-/* The rows of mmap have run before, and nothing else. */
-static void rows_unmount(const char *dir)
-{
-	uint64_t t = now();
+/*
+ * Samples of a timer interrupt, the most frequent that perf has. One that comes late
+ * was held up: by code with interrupts off, or by another interrupt.
+ */
+#define SAMPLE_NS 10000
+#define SAMPLES_SIZE (4 * MB)
 
+struct sampler {
+	int fd;
+	struct perf_event_mmap_page *page;
+};
+
+static void sampler_start(struct sampler *s)
+{
+	struct perf_event_attr attr = {
+		.size = sizeof(attr), .type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_CPU_CLOCK, .sample_period = SAMPLE_NS,
+		.sample_type = PERF_SAMPLE_TIME, .use_clockid = 1,
+		.clockid = CLOCK_MONOTONIC,
+	};
+
+	/* a sample each 10 us is not too much */
+	if (write_text("/proc/sys/kernel/perf_cpu_time_max_percent", "0"))
+		errx(1, "perf_cpu_time_max_percent");
+	s->fd = syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
+	if (s->fd < 0)
+		err(1, "perf_event_open");
+	s->page = mmap(NULL, PAGE + SAMPLES_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
+	if (s->page == MAP_FAILED)
+		err(1, "perf");
+}
+
+/* Return: the longest delay of a sample. */
+static uint64_t sampler_stop(struct sampler *s)
+{
+	const uint8_t *data = (uint8_t *)s->page + PAGE;
+	uint64_t at, time, last = 0, max = 0;
+	const struct perf_event_header *h;
+	unsigned int n = 0;
+
+	close(s->fd);
+	for (at = 0; at < s->page->data_head; at += h->size, last = time) {
+		h = (const void *)(data + at);
+		if (h->type != PERF_RECORD_SAMPLE)
+			errx(1, "perf lost samples");
+		memcpy(&time, h + 1, sizeof(time));
+		if (n++ && time - last > max)
+			max = time - last;
+	}
+	if (n < 10 || s->page->data_head > SAMPLES_SIZE)
+		errx(1, "%u samples", n);
+	munmap(s->page, PAGE + SAMPLES_SIZE);
+	return max > SAMPLE_NS ? max - SAMPLE_NS : 0;
+}
+
+/* @n entries are all that there is below @dir. */
+static void rows_unmount(const char *dir, unsigned int n)
+{
+	struct sampler s;
+	uint64_t t;
+
+	sampler_start(&s);
+	t = executed();
 	if (umount(dir))
 		err(1, "%s", dir);
-	row("unmount per 2 MiB entry", now() - t, NR_PMD);
+	t = executed() - t;
+	row(n > 1 ? "unmount per 2 MiB entry" : "unmount of 1 GiB", t, n);
+	row(n > 1 ? "its longest interrupt delay" : "its longest interrupt delay, 1 GiB",
+	    sampler_stop(&s), 1);
 }
 
 static pthread_barrier_t barrier;
@@ -544,7 +621,7 @@ int main(int argc, char **argv)
 	else if (!strcmp(what, "bind"))
 		rows_bind(argv[3], argv[4]);
 	else if (!strcmp(what, "unmount"))
-		rows_unmount(argv[3]);
+		rows_unmount(argv[3], argc > 4 ? atoi(argv[4]) : 1);
 	else if (!strcmp(what, "first"))
 		rows_first(argc - 3, argv + 3);
 	else if (!strcmp(what, "threads"))

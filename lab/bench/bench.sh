@@ -4,14 +4,38 @@
 #
 #   bench.sh icount [FILES]	all rows, and FILES more files for what grows
 #   bench.sh wall		a few rows and the threads, by the wall clock
+#   bench.sh long		a file of half a million extents beside one of one extent
 . /tests/dax.sh
 kind=$1 files=${2:-0}
 # the same run at another moment, with respect to what happens periodically
 sleep ${BENCH_SLEEP:-0}
 M=1048576
 
+start() { # LAYOUT DIR STATS FLAGS
+	mkdir -p $2
+	setsid famfs_server $4 $1 $2 $3 > /dev/null 2>&1 &
+	until [ -e $2/one ]; do usleep 100000; done # until it answers
+}
+
+each() { # WHAT NAME:PATH...
+	local what=$1 f stats
+	shift
+	for f; do
+		stats=
+		case $f in
+		*:/mnt/noopen/*) stats=/tmp/stats.noopen ;;
+		*:/mnt/famfs/*) stats=/tmp/stats ;;
+		esac
+		${stats:+env BENCH_STATS=$stats} bench $what ${f%:*} ${f#*:} || exit 1
+	done
+}
+
 hmem=$(ls $DAX/devices | head -n 1)
 dax_disable "$hmem" || exit 1
+if [ $kind = long ]; then
+	. /tests/long.sh
+	exit
+fi
 dax_resize "$hmem" $((10240 * M)) || exit 1
 giant=$(dax_create "$hmem" $((1024 * M)) $((1024 * M))) || exit 1
 noopen=$(dax_create "$hmem" $((256 * M))) || exit 1
@@ -50,11 +74,6 @@ dax_set_mode "$hmem" famfs && dax_set_mode "$noopen" famfs &&
 	echo "file one 644 64M simple 0:0:64M"
 } > /tmp/layout.noopen
 
-start() { # LAYOUT DIR STATS FLAGS
-	mkdir -p $2
-	setsid famfs_server $4 $1 $2 $3 > /dev/null 2>&1 &
-	until [ -e $2/one ]; do usleep 100000; done # until it answers
-}
 start /tmp/layout /mnt/famfs /tmp/stats
 start /tmp/layout.noopen /mnt/noopen /tmp/stats.noopen -n
 mkdir -p /mnt/ext4 /mnt/tmpfs /mnt/huge
@@ -65,19 +84,6 @@ for d in ext4 tmpfs huge; do
 	dd if=/dev/zero of=/mnt/$d/one bs=$((2 * M)) count=32 2> /dev/null || exit 1
 done
 sync
-
-each() { # WHAT NAME:PATH...
-	local what=$1 f stats
-	shift
-	for f; do
-		stats=
-		case $f in
-		*:/mnt/noopen/*) stats=/tmp/stats.noopen ;;
-		*:/mnt/famfs/*) stats=/tmp/stats ;;
-		esac
-		${stats:+env BENCH_STATS=$stats} bench $what ${f%:*} ${f#*:} || exit 1
-	done
-}
 
 mount_made() { # DEVICE BYTES SIZE: a file of SIZE on folios of BYTES, as /mnt/made/one
 	dax_set_folio $1 $2 && dax_set_mode $1 famfs || return 1
@@ -91,11 +97,16 @@ made() { # NAME BYTES: what depends on who makes the folios
 		bench mmap $1 /mnt/made/one > /tmp/mmap || return 1
 		[ $1 = famfs ] || cat /tmp/mmap
 		[ $1 = famfs ] || bench small $1 /mnt/made/one
-		bench unmount $1 /mnt/made || return 1
+		bench unmount $1 /mnt/made 32 || return 1
 	fi
 	mount_made $giant $2 1G || return 1
-	[ $1 = famfs ] || bench giant $1 /mnt/made/one
-	umount /mnt/made && bench bind $1 $giant fsdev_dax
+	bench giant $1 /mnt/made/one > /tmp/giant || return 1
+	[ $1 = famfs ] || cat /tmp/giant
+	case $2 in
+	$((2 * M))) umount /mnt/made ;;
+	*) bench unmount $1 /mnt/made 1 ;;
+	esac || return 1
+	bench bind $1 $giant fsdev_dax
 }
 
 peers="ext4:/mnt/ext4/one tmpfs:/mnt/tmpfs/one tmpfs-huge:/mnt/huge/one"

@@ -2,9 +2,11 @@
 /*
  * Does one thing until it is killed, for lab/scripts/profile.sh.
  *
- *   loop open|pread|pwrite|refault FILE
+ *   loop open|pread|pwrite|refault|fault FILE	FILE has 64 MiB
+ *   loop bind|unbind DEVICE			of fsdev_dax
  *
- * FILE has 64 MiB. Each round ends with a call of getppid(), which marks it.
+ * What is of interest begins with a call of getppid() and ends with one of getuid().
+ * Each round has it once. "fault" ends when all of the file has an entry.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -17,40 +19,117 @@
 
 #define SIZE (64UL << 20)
 #define PMD (2UL << 20)
+#define FSDEV "/sys/bus/dax/drivers/fsdev_dax/"
 
-int main(int argc, char **argv)
+/* In a round: before what is measured, that, and after it. */
+struct loop {
+	const char *name;
+	void (*before)(size_t i);
+	void (*op)(size_t i);
+	void (*after)(size_t i);
+};
+
+static const char *path;
+static int fd, bind_fd, unbind_fd;
+static volatile char *p;
+
+static void nothing(size_t i)
 {
-	const char *what = argc == 3 ? argv[1] : "";
-	volatile char *p;
-	char byte;
-	size_t i;
-	int fd;
+}
 
-	if (strcmp(what, "open") && strcmp(what, "pread") && strcmp(what, "pwrite") &&
-	    strcmp(what, "refault"))
-		errx(2, "usage: loop open|pread|pwrite|refault FILE");
-	fd = open(argv[2], O_RDWR);
+static void open_it(size_t i)
+{
+	close(open(path, O_RDWR));
+}
+
+static void pread_it(size_t i)
+{
+	char byte;
+
+	pread(fd, &byte, 1, 4096);
+}
+
+static void pwrite_it(size_t i)
+{
+	pwrite(fd, "", 1, 4096);
+}
+
+static void unmap_it(size_t i)
+{
+	if (!i)
+		madvise((void *)p, SIZE, MADV_DONTNEED);
+}
+
+static void read_it(size_t i)
+{
+	(void)p[i];
+}
+
+static void write_it(size_t i)
+{
+	p[i] = 1;
+}
+
+static void bind_it(size_t i)
+{
+	if (write(bind_fd, path, strlen(path)) < 0)
+		err(1, "bind");
+}
+
+static void unbind_it(size_t i)
+{
+	if (write(unbind_fd, path, strlen(path)) < 0)
+		err(1, "unbind");
+}
+
+static const struct loop loops[] = {
+	{ "open", nothing, open_it, nothing },
+	{ "pread", nothing, pread_it, nothing },
+	{ "pwrite", nothing, pwrite_it, nothing },
+	{ "refault", unmap_it, read_it, nothing },
+	{ "fault", nothing, write_it, nothing },
+	{ "bind", unbind_it, bind_it, nothing },
+	{ "unbind", nothing, unbind_it, bind_it },
+};
+
+static void prepare(const char *name)
+{
+	size_t i;
+
+	bind_fd = open(FSDEV "bind", O_WRONLY);
+	unbind_fd = open(FSDEV "unbind", O_WRONLY);
+	if (strstr(name, "bind"))
+		return;
+	fd = open(path, O_RDWR);
 	if (fd < 0)
-		err(1, "%s", argv[2]);
+		err(1, "%s", path);
 	p = mmap((void *)(1UL << 32), SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
 	if (p == MAP_FAILED)
 		err(1, "mmap");
-	for (i = 0; i < SIZE; i += PMD)
+	for (i = 0; i < SIZE && strcmp(name, "fault"); i += PMD)
 		p[i] = 1;
+}
+
+int main(int argc, char **argv)
+{
+	const struct loop *l = loops, *end = loops + sizeof(loops) / sizeof(*loops);
+	size_t i;
+
+	while (argc == 3 && l < end && strcmp(l->name, argv[1]))
+		l++;
+	if (argc != 3 || l == end)
+		errx(2, "see the head of loop.c");
+	path = argv[2];
+	prepare(l->name);
 	puts("loop");
 	fflush(stdout);
 	for (i = 0;; i = (i + PMD) % SIZE) {
-		if (!strcmp(what, "open"))
-			close(open(argv[2], O_RDWR));
-		else if (!strcmp(what, "pread"))
-			pread(fd, &byte, 1, 4096);
-		else if (!strcmp(what, "pwrite"))
-			pwrite(fd, &byte, 1, 4096);
-		else {
-			if (!i)
-				madvise((void *)p, SIZE, MADV_DONTNEED);
-			byte = p[i];
-		}
+		l->before(i);
 		syscall(SYS_getppid);
+		l->op(i);
+		syscall(SYS_getuid);
+		l->after(i);
+		if (l->op == write_it && i + PMD == SIZE)
+			return 0;
 	}
 }

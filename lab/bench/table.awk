@@ -1,5 +1,5 @@
 # Turns "row, file system, value" lines into a table: what=csv or median, or for
-# readers what=peers, growth or wall. Of several runs, median takes the median,
+# readers what=peers, growth or all. Of several runs, median takes the median,
 # and the others the lowest value: what disturbs a run mostly adds to it.
 function cell(r, c) {
 	if (!((r, c) in n))
@@ -35,7 +35,7 @@ END {
 	columns = 0
 	for (j = 1; j <= ncols; j++) {
 		own = cname[j] ~ /^famfs/
-		if (csv || what == "wall" || (what == "growth" && own) ||
+		if (csv || what == "all" || (what == "growth" && own) ||
 		    (what == "peers" && (!own || cname[j] == "famfs")))
 			pick[++columns] = cname[j]
 	}

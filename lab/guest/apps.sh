@@ -422,7 +422,6 @@ test_trace() {
 dev=$(ls $DAX/devices | head -n 1)
 dax_set_mode "$dev" famfs || { echo "not ok 1 $dev: famfs mode"; exit 1; }
 mkdir -p $dir $root$dir $root/tests
-[ ! -d /sys/kernel/tracing ] || mount -t tracefs tracefs /sys/kernel/tracing
 for d in dev proc sys tmp; do
 	mkdir -p $root/$d
 	mount --rbind /$d $root/$d

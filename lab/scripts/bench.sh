@@ -4,6 +4,7 @@
 #   bench.sh all	all rows, a chart, and a few rows by the wall clock
 #   bench.sh gate	fails if famfs is more than 3 % above lab/bench/BASE.csv
 #   bench.sh baseline	makes that file
+#   bench.sh long	a file of nearly a TiB, with the kernel of "make modules"
 #
 # With -icount the guest's clock advances by one nanosecond per instruction.
 # What else could differ from run to run is fixed: random numbers, the time of
@@ -26,8 +27,14 @@ gzip -n -1 -c $img > $build/selftests/ext4.gz
 rm $img
 tests=$linux/tools/testing/selftests/filesystems/famfs
 gcc -static -O2 -Wall -pthread -isystem $build/headers/include -I $tests -o $build/selftests/bench lab/bench/bench.c $tests/util.c
-cp lab/bench/bench.sh $build/selftests/
-lab/scripts/initramfs.sh
+cp lab/bench/bench.sh lab/bench/long.sh $build/selftests/
+extra=
+[ "$1" != long ] || {
+	extra=$out/long
+	mkdir -p $extra/tests
+	find $linux/obj-modules -name '*.ko' -exec cp {} $extra/tests/ \;
+}
+lab/scripts/initramfs.sh $extra
 rm $build/selftests/ext4.gz
 
 # The guest prints all rows at the end: how long that takes depends on the host.
@@ -66,6 +73,16 @@ baseline)
 	done
 	table median $out/gate-*.tsv > lab/bench/$BASE.csv
 	;;
+long)
+	# Memory that is never touched is a hole in this file.
+	trap 'rm -f $out/long.memory' EXIT
+	truncate -s 958G $out/long.memory
+	CONSOLE=$out/long.log lab/scripts/guest.sh -s 1 -m 966 -r 8 -f $out/long.memory -t 1200 \
+		-a norandmaps -q "$icount" $build/modules/bzImage "for m in fuse fsdev_dax dax_hmem; do
+			insmod /tests/\$m.ko || exit; done
+			sh /tests/bench.sh long" > $out/long.tsv || { cat $out/long.tsv >&2; exit 1; }
+	table all $out/long.tsv
+	;;
 all)
 	run bench 1 "$icount" icount 100000
 	table csv $out/bench.tsv > $out/bench.csv
@@ -86,7 +103,7 @@ all)
 		echo
 		echo "Nanoseconds on this machine's emulated CPUs, by the wall clock:"
 		echo
-		table wall $out/wall.tsv
+		table all $out/wall.tsv
 	} | tee -a $out/bench.md
 	echo
 	echo "$out/bench.csv, $out/bench.svg, $out/bench.md"

@@ -10,11 +10,11 @@ set -eu
 profile=$1
 # measured with an empty ccache on two CPUs: objects, minutes, MiB in build/
 case $profile in
-plain) total=1530 minutes="5 to 10" disk=350 ;;
-debug) total=1320 minutes="8 to 15" disk=600 ;;
-modules) total=1280 minutes="4 to 8" disk=300 ;;
-trace) total=1300 minutes="5 to 10" disk=1500 ;;
-daxctl) total=1500 minutes="5 to 10" disk=400 ;;
+plain) total=1530 minutes="10 to 20" disk=350 ;;
+debug) total=1320 minutes="10 to 20" disk=600 ;;
+modules) total=1280 minutes="8 to 15" disk=300 ;;
+trace) total=1650 minutes="15 to 25" disk=1500 ;;
+daxctl) total=1500 minutes="10 to 20" disk=400 ;;
 *) echo "PROFILE is plain, debug, modules, trace or daxctl" >&2; exit 2 ;;
 esac
 config="lab/config/base.config lab/config/$BASE.config"

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Boots a kernel in QEMU and runs a command in it.
 #
-#   guest.sh [-i] [-s CPUS] [-m GIB] [-f FILE] [-t SECONDS] [-a CMDLINE] [-q QEMU-OPTION]... KERNEL COMMAND
+#   guest.sh [-i] [-s CPUS] [-m GIB] [-r GIB] [-f FILE] [-t SECONDS] [-a CMDLINE] [-q QEMU-OPTION]... KERNEL COMMAND
 #
-# The memory above 2 GiB becomes a dax device. With -f it is FILE, which guests can
-# share. The directory $FAMFS_SHARE of the host, if any, is /mnt/share in the guest.
+# The memory above 2 GiB (or -r) becomes a dax device. With -f it is FILE, which guests
+# can share. The directory $FAMFS_SHARE of the host, if any, is /mnt/share in the guest.
 # With $KVM it runs on KVM; QEMU emulates otherwise.
 #
 # Prints what the command prints and returns its status, 124 if the time is
@@ -13,12 +13,13 @@
 # $QEMU is the emulator, with options.
 set -u
 . lab/scripts/base.sh
-cpus=2 gib=4 seconds=300 append= interactive= qemu= shared=
-while getopts is:m:f:t:a:q: o; do
+cpus=2 gib=4 own=2 seconds=300 append= interactive= qemu= shared=
+while getopts is:m:r:f:t:a:q: o; do
 	case $o in
 	i) interactive=1 ;;
 	s) cpus=$OPTARG ;;
 	m) gib=$OPTARG ;;
+	r) own=$OPTARG ;;
 	f) shared=$OPTARG ;;
 	t) seconds=$OPTARG ;;
 	a) append=$OPTARG ;;
@@ -40,14 +41,14 @@ printf '%s\n' "$command" > "$tmp/root/cmd"
 	(cd "$tmp/root" && find . -mindepth 1 | cpio -o -H newc --quiet)
 } > "$tmp/initrd"
 
-# The guest has 2 GiB for itself. Soft-reserved memory above 4 GiB becomes a dax device. A relocated kernel
-# could land in it.
+# The first 2 GiB are below 4 GiB, the rest is above. Soft-reserved memory becomes a dax
+# device. A relocated kernel could land in it.
 append="console=ttyS0 panic=-1 nokaslr memhp_default_state=offline \
-memmap=$((gib - 2))G%4G-1+0xefffffff quiet loglevel=7 $append"
+memmap=$((gib - own))G%$((own + 2))G-1+0xefffffff quiet loglevel=7 $append"
 
 memory="-object memory-backend-ram,id=ram,size=${gib}G -numa node,memdev=ram"
-[ -z "$shared" ] || memory="-object memory-backend-ram,id=ram,size=2G -numa node,memdev=ram \
--object memory-backend-file,id=shared,share=on,mem-path=$shared,size=$((gib - 2))G -numa node,memdev=shared"
+[ -z "$shared" ] || memory="-object memory-backend-ram,id=ram,size=${own}G -numa node,memdev=ram \
+-object memory-backend-file,id=shared,share=on,mem-path=$shared,size=$((gib - own))G -numa node,memdev=shared"
 
 # Not by default: /dev/kvm may exist and hang an ordinary guest.
 accel=tcg

@@ -9,6 +9,11 @@
 
 #include "test.h"
 
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE 103
+#endif
+
 #define SIZE (64 * MB)
 
 FIXTURE(fsdax)
@@ -17,16 +22,21 @@ FIXTURE(fsdax)
 	uint8_t *p;	/* the file, mapped by PMDs */
 };
 
-static void mount_it(struct __test_metadata *_metadata, FIXTURE_DATA(fsdax) *self)
+static void write_all(uint8_t *p, size_t step)
 {
 	size_t i;
 
+	for (i = 0; i < SIZE; i += step)
+		p[i] = pattern(1, i);
+}
+
+static void mount_it(struct __test_metadata *_metadata, FIXTURE_DATA(fsdax) *self)
+{
 	/* forgets failed pages */
 	ASSERT_EQ(0, dax_rebind(DAX_SMALL));
 	server_start_f(&self->s, "dev 0 $small\nfile f 644 64M simple 0:0:64M\n");
 	self->p = map_rw(self->s.fd, SIZE, 0);
-	for (i = 0; i < SIZE; i += PMD)
-		self->p[i] = pattern(1, i);
+	write_all(self->p, PMD);
 }
 
 FIXTURE_SETUP(fsdax)
@@ -95,6 +105,108 @@ TEST_F(fsdax, zap_and_unbind)
 		EXPECT_FALSE(try_read(p, NULL));
 		EXPECT_EQ(0, server_stop(&self->s));
 		mount_it(_metadata, self);
+	}
+}
+
+/* --- A page table comes and goes where a PMD could be --- */
+
+static void *guard(void *arg)
+{
+	while (!race_over) {
+		madvise(racing + 5 * PAGE, PAGE, MADV_GUARD_INSTALL);
+		madvise(racing + 5 * PAGE, PAGE, MADV_GUARD_REMOVE);
+	}
+	return NULL;
+}
+
+static void *load(void *arg)
+{
+	while (!race_over)
+		(void)*(volatile uint8_t *)racing;
+	return NULL;
+}
+
+static void *store(void *arg)
+{
+	while (!race_over)
+		*(volatile uint8_t *)(racing + PAGE) = 1;
+	return NULL;
+}
+
+/*
+ * Faults of a page and of 2 MiB at the same place, while the table that one of them
+ * needs, and the other must not find, is made by a guard page or a copy and freed
+ * when it is empty.
+ */
+TEST_F(fsdax, page_or_pmd)
+{
+	static void *(*const racers[])(void *) = { zap, guard, load, load, store };
+	static const int flags[] = { MAP_SHARED, MAP_PRIVATE };
+	size_t i;
+
+	racing_len = racing_step = PMD;
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+		racing = map_at(PMD, PROT_READ | PROT_WRITE, flags[i], self->s.fd, 0, GB, 0);
+		race(racers, ARRAY_SIZE(racers), 2000, NULL);
+		EXPECT_TRUE(try_write(racing, NULL));
+		munmap(racing, PMD);
+	}
+}
+
+/*
+ * Return: how often locks of the kind that a first fault needs were taken since the
+ * last call, those of the page cache's tree and the one against truncation, by
+ * anybody. -1 if the kernel does not count.
+ */
+static long locks_taken(void)
+{
+	static const char * const names[] = { "&xa->xa_lock", "mapping.invalidate_lock" };
+	FILE *f = fopen("/proc/lock_stat", "r");
+	char line[512], *columns;
+	long sum = 0, n;
+
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f)) {
+		/* a class; places in the code have no colon */
+		columns = strrchr(line, ':');
+		if (columns && (strstr(line, names[0]) || strstr(line, names[1])) &&
+		    sscanf(columns + 1, "%*s %*s %*s %*s %*s %*s %*s %ld", &n) == 1)
+			sum += n;
+	}
+	fclose(f);
+	if (write_text("/proc/lock_stat", "0"))
+		errx(1, "lock_stat");
+	return sum;
+}
+
+/* What has an entry is mapped again without a lock of the file. */
+TEST_F(fsdax, refaults_take_no_locks)
+{
+	const int passes = 16;
+	size_t skew, step, tables;
+	uint8_t *p;
+	int pass;
+
+	if (locks_taken() < 0)
+		SKIP(return, "no lock_stat");
+	/* to see that they are counted */
+	EXPECT_EQ(0, server_stop(&self->s));
+	mount_it(_metadata, self);
+	EXPECT_LE(2 * SIZE / PMD, locks_taken());
+
+	for (skew = 0; skew <= PAGE; skew += PAGE) {
+		step = skew ? AROUND : PMD;
+		/* a fault of a page that finds no table takes the long way */
+		tables = skew ? SIZE / PMD + 1 : 0;
+		locks_taken();
+		for (pass = 0; pass < passes; pass++) {
+			p = map_rw(self->s.fd, SIZE, skew);
+			write_all(p, step);
+			munmap(p, SIZE);
+		}
+		/* others in the system may have taken a few */
+		EXPECT_GT(4 * passes * tables + SIZE / PMD, locks_taken());
 	}
 }
 

@@ -202,6 +202,38 @@ TEST_F(inode, pins_on_two_devices)
 	EXPECT_EQ(0, child_within(big, 10));
 }
 
+/*
+ * A page is in a pipe, for as long as its reader likes. The server removes the file
+ * and does not wait for that, but nobody else gets the memory.
+ */
+TEST_F(inode, removed_while_in_use)
+{
+	const struct {
+		struct fuse_notify_delete_out out;
+		char name[3];
+	} del = {
+		{ .parent = FUSE_ROOT_ID, .child = raw_node(&self->r, FIRST), .namelen = 2 },
+		"f0",
+	};
+	int fd, pipes[2];
+	char *p = open_and_map(&self->r, FIRST, PAGE, &fd);
+	pid_t pid;
+
+	*p = 1;
+	ASSERT_EQ(0, pin(pipes, p));
+	munmap(p, SIZE);
+	close(fd);
+	pid = child_start();
+	if (!pid)
+		_exit(-raw_notify(&self->r, FUSE_NOTIFY_DELETE, &del,
+				  sizeof(del.out) + sizeof(del.name)));
+	EXPECT_EQ(0, child_within(pid, 10));
+	raw_set_file(&self->r, OTHER, 0, 0, SIZE);
+	EXPECT_EQ(-EBUSY, raw_try_open(&self->r, OTHER, O_RDWR));
+	unpin(pipes, NULL);
+	EXPECT_EQ(0, raw_try_open(&self->r, OTHER, O_RDWR));
+}
+
 /* However many pages are pinned, the log has one message. */
 TEST_F(inode, many_pins)
 {

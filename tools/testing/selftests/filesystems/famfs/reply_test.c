@@ -251,7 +251,7 @@ static void error_replies(struct __test_metadata *_metadata,
 {
 	static const int errors[] = {
 		ENOSYS, EIO, ENOENT, EPERM, EACCES, ENODEV, EINVAL, ENOMEM,
-		EBUSY, EAGAIN, ETIMEDOUT, 511,
+		EBUSY, EAGAIN, ESTALE, ETIMEDOUT, 511,
 	};
 	uint64_t before;
 	unsigned int i;
