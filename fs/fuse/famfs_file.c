@@ -26,8 +26,9 @@
  * within dax_read_lock(), so kill_dax() waits for those that have missed it.
  *
  * Faults on what has been mapped before take no lock but that of the page
- * table: they use the entry in i_pages, not the map. AS_DAX_REVOKED, which is
- * set with the bit and before the file is unmapped, ends this. The other
+ * table, except for PMDs in private writable mappings: they use the entry in
+ * i_pages, not the map. AS_DAX_REVOKED, which is set with the bit and before
+ * the file is unmapped, ends this. The other
  * faults take the locks above and those of fs/dax.c, and allocate nothing
  * beyond what fs/dax.c does.
  */
@@ -93,6 +94,14 @@ static const struct iomap_ops famfs_iomap_ops = {
 	.iomap_begin = famfs_fuse_iomap_begin,
 };
 
+/* The device may have died since iomap_begin, or while copying. */
+static noinline ssize_t famfs_rw_error(const struct kiocb *iocb, ssize_t err)
+{
+	if (err == -ENXIO || !famfs_usable(file_inode(iocb->ki_filp)))
+		return -EIO;
+	return err;
+}
+
 /*
  * A read that crosses the end of the file ends there. The lock lasts from
  * iomap_begin to the last access: another file system may hold the device after
@@ -104,11 +113,7 @@ static ssize_t famfs_rw(struct kiocb *iocb, struct iov_iter *iter)
 	ssize_t ret = dax_iomap_rw(iocb, iter, &famfs_iomap_ops);
 
 	dax_read_unlock(id);
-	/* the device has died since iomap_begin, or while copying */
-	if (ret == -ENXIO ||
-	    (ret == -EFAULT && !famfs_usable(file_inode(iocb->ki_filp))))
-		return -EIO;
-	return ret;
+	return likely(ret >= 0) ? ret : famfs_rw_error(iocb, ret);
 }
 
 static ssize_t famfs_read_locked(struct kiocb *iocb, struct iov_iter *to)

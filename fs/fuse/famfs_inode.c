@@ -38,7 +38,7 @@ static bool famfs_inode_has_map(struct inode *inode)
 {
 	struct fuse_inode *fi = get_fuse_inode(inode);
 
-	/* it may be set right after this, but is not cleared for an old map */
+	/* may be set right after this, but is never cleared for an old map */
 	if (test_bit(FUSE_I_FAMFS_STALE, &fi->state))
 		return false;
 	smp_rmb(); /* pairs with famfs_attach_locked() */
@@ -148,7 +148,7 @@ static void famfs_inode_set_size(struct inode *inode, loff_t size)
 		return;
 	fi->attr_version = atomic64_inc_return(&get_fuse_conn(inode)->attr_version);
 	i_size_write(inode, size);
-	/* the one before may have been reported after the map was fetched */
+	/* the old size may be newer than the map: ask the server again */
 	fuse_invalidate_attr_mask(inode, STATX_SIZE);
 }
 
@@ -332,7 +332,7 @@ int famfs_inode_open(struct inode *inode)
 	if (famfs_inode_has_map(inode))
 		return 0;
 	err = famfs_inode_get_map(inode);
-	/* there is a new one */
+	/* retired while it was being fetched: fetch the new one */
 	if (err == FAMFS_RETIRED)
 		err = famfs_inode_get_map(inode);
 	if (err)
@@ -412,10 +412,10 @@ void famfs_inode_retire(struct inode *inode)
  * @inode: an inode of any type and connection
  *
  * FUSE evicts inodes as soon as they are unused. A file that has had pages
- * mapped stays, even if it has been removed: eviction waits for pages that are in
- * use, and would do so in reclaim or in a server thread. It goes when another file
- * claims its memory, or at unmount. Staying also lets fsync tell what this host
- * may have stored.
+ * mapped stays, even if it has been removed: eviction waits for pages that are
+ * in use, and would do so in reclaim or in a server thread. It goes when
+ * another file claims its memory, or at unmount. Staying also lets fsync tell
+ * what this host may have stored.
  *
  * Context: any, with the lock of the inode held.
  * Return: whether the inode is to be evicted.

@@ -485,7 +485,8 @@ static void sampler_start(struct sampler *s)
 	/* a sample each 10 us is not too much */
 	if (write_text("/proc/sys/kernel/perf_cpu_time_max_percent", "0"))
 		errx(1, "perf_cpu_time_max_percent");
-	s->fd = syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
+	/* of the only CPU, also while nothing runs */
+	s->fd = syscall(SYS_perf_event_open, &attr, -1, 0, -1, 0);
 	if (s->fd < 0)
 		err(1, "perf_event_open");
 	s->page = mmap(NULL, PAGE + SAMPLES_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
