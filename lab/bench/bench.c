@@ -529,7 +529,7 @@ static void rows_unmount(const char *dir, unsigned int n)
 		err(1, "%s", dir);
 	t = executed() - t;
 	row(n > 1 ? "unmount per 2 MiB entry" : "unmount of 1 GiB", t, n);
-	row(n > 1 ? "its longest interrupt delay" : "its longest interrupt delay, 1 GiB",
+	row(n > 1 ? "its longest interrupt delay" : "its longest interrupt delay (1 GiB)",
 	    sampler_stop(&s), 1);
 }
 

@@ -6,7 +6,9 @@
 set -eu
 . lab/scripts/base.sh
 deb=$(ls $build/deb/linux-image-*.deb 2> /dev/null) || { echo "There is no package. Run make deb first." >&2; exit 1; }
-root=$build/run-deb/root extra=$build/run-deb/extra
+# modprobe prints absolute paths
+# initramfs.sh has a directory "root" of its own there
+root=$PWD/$build/run-deb/package extra=$build/run-deb/extra
 lab/scripts/packages.sh busybox-static cpio gcc kmod libc6-dev libfuse3-dev make pkg-config \
 	qemu-system-x86 xz-utils
 rm -rf $build/run-deb
