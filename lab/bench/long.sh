@@ -1,6 +1,6 @@
-# Rows of a file of 954 GiB in extents of 2 MiB, in no order, and of one extent of 4 GiB on
-# the same device. Sourced by bench.sh. That many struct pages fit into the guest since
-# folios of 2 MiB are made in advance.
+# Rows of a file of 954 GiB in extents of 2 MiB, in no order, and of a file of 2 GiB in one extent
+# on the same device. Sourced by bench.sh. That many struct pages fit into the guest since
+# folios of 2 MiB are built in advance.
 extents=$((954 * 512))
 used() { # -> bytes of the kernel in slabs and vmalloc()
 	awk '/^(Slab|VmallocUsed):/ { sum += $2 } END { print sum * 1024 }' /proc/meminfo

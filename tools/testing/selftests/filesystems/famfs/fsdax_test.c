@@ -9,11 +9,6 @@
 
 #include "test.h"
 
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102
-#define MADV_GUARD_REMOVE 103
-#endif
-
 #define SIZE (64 * MB)
 
 FIXTURE(fsdax)

@@ -5,11 +5,6 @@
 
 #include "test.h"
 
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102
-#define MADV_GUARD_REMOVE 103
-#endif
-
 #define NR_PMD (GB / PMD)
 
 FIXTURE(giant)

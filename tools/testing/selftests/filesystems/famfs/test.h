@@ -32,6 +32,12 @@
 #include "../../kselftest_harness.h"
 #include "util.h"
 
+/* Headers of older C libraries lack them. */
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE 103
+#endif
+
 /* An emulated CPU takes its time. */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 300
