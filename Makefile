@@ -85,8 +85,12 @@ fuzz:
 	@lab/scripts/fuzz.sh '$(SECONDS)'
 
 # a script of that name, with the plain kernel or one of that name
-demo-shared libfuse apps registered check:
+demo-shared libfuse apps check:
 	@lab/scripts/build.sh plain
+	@lab/scripts/$@.sh
+
+registered:
+	@lab/scripts/build.sh debug
 	@lab/scripts/$@.sh
 
 modules daxctl:

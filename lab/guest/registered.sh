@@ -1,6 +1,6 @@
 #!/bin/sh
-# Long-term pins of famfs files: a VFIO DMA mapping, with an emulated device
-# and IOMMU, and RDMA memory regions, with perftest over rxe. Prints KTAP.
+# Memory of famfs files that devices have: registered_test, the example in famfs.rst, and
+# perftest over rxe. Prints KTAP.
 . /tests/dax.sh
 root=/rdma dir=/mnt/famfs
 number=0 status=0
@@ -14,23 +14,6 @@ check() { # NAME COMMAND...
 	status=1
 }
 run() { chroot $root /usr/bin/env -i PATH=/usr/bin:/bin:/usr/sbin:/sbin "$@"; }
-start() { # and wait until the server of the last mount is gone
-	wait "$server" 2> /dev/null
-	serve $dir one
-}
-unbinds() { # in 20 s
-	timeout 20 sh -c "echo $dev > /sys/bus/dax/drivers/fsdev_dax/unbind" && dax_set_mode "$dev" famfs
-}
-
-# ---- VFIO
-edu=$(for d in /sys/bus/pci/devices/*; do
-	[ "$(cat $d/vendor)$(cat $d/device)" != 0x12340x11e8 ] || basename $d
-done)
-assign() {
-	echo 1234 11e8 > /sys/bus/pci/drivers/vfio-pci/new_id
-	group=/dev/vfio/$(basename "$(readlink /sys/bus/pci/devices/$edu/iommu_group)") && ls -l $group
-}
-
 # ---- io_uring
 example() {
 	head -c 1048576 /dev/urandom > /tmp/data && fill $dir/two < /tmp/data &&
@@ -70,26 +53,24 @@ rdma_unbind() {
 	wait $unbinder && [ "$(dax_mode "$dev")" = disabled ]
 }
 
-dev=$(ls $DAX/devices | head -n 1)
-dax_set_mode "$dev" famfs || { echo "not ok 1 $dev: famfs mode"; exit 1; }
+devs=$(sh /tests/devices.sh) && export "$devs"
+dev=$(echo "$devs" | sed 's/.*small=\([^,]*\).*/\1/')
 for d in dev proc sys tmp; do
 	mkdir -p $root/$d
 	mount --rbind /$d $root/$d
 done
+check "rdma: make a device" prepare_rdma
+/tests/registered_test || status=1
+dax_set_mode "$dev" famfs || { echo "not ok 1 $dev: famfs mode"; exit 1; }
 cat > /tmp/layout <<END
 dev 0 /dev/$dev
 file one 644 4M simple 0:0:4M
 file two 644 4M simple 0:4M:4M
 END
-start || { echo "not ok 1 mount"; exit 1; }
+serve $dir one || { echo "not ok 1 mount"; exit 1; }
 check "io_uring: the example in famfs.rst" example
-check "vfio: assign the device" assign
-check "vfio: the device copies pages of a file that is closed" vfio "$edu" $group $dir/one $dir
-check "vfio: the device of the files can be unbound" unbinds
-start
 mkdir -p $root$dir
 mount --bind $dir $root$dir
-check "rdma: make a device" prepare_rdma
 check "rdma: ib_write_bw from one file to another" rdma_write
 check "rdma: unbinding waits for the memory region" rdma_unbind
 check "unmount" eval 'umount $root$dir && umount $dir'

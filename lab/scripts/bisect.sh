@@ -13,15 +13,16 @@ kmake() { make -s -C $tree O="$obj" CC='ccache gcc' HOSTCC='ccache gcc' "$@"; }
 build() { # on|off
 	obj=obj-$1
 	mkdir -p "$tree/$obj"
-	cat lab/config/base.config lab/config/$BASE.config > "$tree/$obj/fragment"
+	cat lab/config/base.config lab/config/$BASE.config lab/config/registered.config \
+		> "$tree/$obj/fragment"
 	[ "$1" = on ] || cat >> "$tree/$obj/fragment" <<END
 # CONFIG_DEV_DAX_FSDEV is not set
 # CONFIG_FUSE_FAMFS_DAX is not set
 # CONFIG_FS_DAX_PUD is not set
 END
 	kmake KCONFIG_ALLCONFIG=fragment allnoconfig > $build/bisect.log 2>&1 &&
-		kmake -j"$(nproc)" drivers/dax/ drivers/nvdimm/ fs/fuse/ fs/dax.o \
-			mm/ arch/x86/mm/ \
+		kmake -j"$(nproc)" drivers/dax/ drivers/nvdimm/ drivers/vfio/ fs/fuse/ \
+			fs/proc/ fs/dax.o mm/ arch/x86/mm/ \
 			>> $build/bisect.log 2>&1 && return
 	tail -n 20 $build/bisect.log
 	echo "$(git -C $tree log -1 --format='%h %s') does not build with the options $1"

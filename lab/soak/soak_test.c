@@ -683,6 +683,10 @@ static void do_register(enum op op)
 	if (done_call(op, syscall(SYS_io_uring_register, w.ring, IORING_REGISTER_BUFFERS,
 				  &iov, 1)))
 		return;
+	/* from then on, the pins alone keep the file */
+	if (!roll(3))
+		close_handle(w.h);
+	begin(op);
 	usleep(roll(10) ? roll(2000) : roll(200000));
 	if (syscall(SYS_io_uring_register, w.ring, IORING_UNREGISTER_BUFFERS, NULL, 0))
 		complain("%s: %s", ops[op].name, strerror(errno));

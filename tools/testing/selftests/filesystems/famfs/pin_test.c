@@ -8,15 +8,13 @@
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
 
+#include "raw.h"
 #include "test.h"
 
 #define CONNECTIONS "/sys/fs/fuse/connections"
 #define SIZE (4 * MB)
 /* g shares memory with f, so they cannot be open at the same time */
 #define FILES "file f 644 4M simple 0:16M:4M\nfile g 644 2M simple 0:18M:2M\n"
-
-/* Seconds within which the kernel notices that a pin has ended. */
-#define NOTICED 10
 
 FIXTURE(pin)
 {
@@ -65,21 +63,10 @@ FIXTURE_SETUP(pin)
 	ASSERT_EQ(0, io_uring_queue_init(4, &self->ring, 0));
 }
 
-/* Unmount as soon as that is possible. Return: 0, or -errno of the last try. */
-static int unmount(struct server *s)
-{
-	double end = seconds() + NOTICED;
-	int ret;
-
-	while ((ret = server_stop(s)) == -EBUSY && seconds() < end)
-		usleep(50000);
-	return ret;
-}
-
 FIXTURE_TEARDOWN(pin)
 {
 	io_uring_queue_exit(&self->ring);
-	EXPECT_EQ(0, unmount(&self->s));
+	EXPECT_EQ(0, server_stop_unpinned(&self->s));
 	END();
 }
 
@@ -134,25 +121,24 @@ static void let_it_go(FIXTURE_DATA(pin) *self)
 }
 
 /* What the kernel lists as kept by pins alone, or "". */
-static const char *kept(const struct server *s)
+static const char *kept(const char *mnt)
 {
 	struct stat st;
 
 	mount("fusectl", CONNECTIONS, "fusectl", 0, NULL);
-	if (stat(s->mnt, &st))
+	if (stat(mnt, &st))
 		return "?";
 	return read_text(strf(CONNECTIONS "/%u/pinned", minor(st.st_dev)));
 }
 
-/* Open a file that may be refused for a while. Return: descriptor or -errno. */
-static int open_later(const struct server *s, const char *name)
+/* Does the kernel notice that nothing is kept any more? */
+static bool let_loose(const char *mnt)
 {
-	double end = seconds() + NOTICED;
-	int fd;
+	double end = seconds() + UNPIN_SECONDS;
 
-	while ((fd = server_open(s, name, O_RDWR)) == -EBUSY && seconds() < end)
+	while (*kept(mnt) && seconds() < end)
 		usleep(50000);
-	return fd;
+	return !*kept(mnt);
 }
 
 /* A counter of /proc/vmstat. */
@@ -231,7 +217,7 @@ TEST_F(pin, private_mapping)
 	EXPECT_EQ(-1, check_pattern(self->p, SIZE, 1, 0));
 	munmap(p, MB);
 	let_it_go(self);
-	EXPECT_STREQ("", kept(&self->s));
+	EXPECT_STREQ("", kept(self->s.mnt));
 }
 
 /* A child's pages are those of the parent, whoever writes first. */
@@ -257,7 +243,7 @@ TEST_F(pin, outlive_the_descriptor)
 
 	ASSERT_EQ(0, pin_buffer(&self->ring, self->p, SIZE));
 	let_it_go(self);
-	EXPECT_STREQ("/f\n", kept(&self->s));
+	EXPECT_STREQ("/f\n", kept(self->s.mnt));
 	EXPECT_EQ(-EBUSY, server_stop(&self->s));
 	write_text("/proc/sys/vm/drop_caches", "3");
 	buffer_works(_metadata, self, 1, 2);
@@ -267,12 +253,12 @@ TEST_F(pin, outlive_the_descriptor)
 	EXPECT_TRUE(has_pattern(fd, SIZE, 2, 0));
 	close(fd);
 	usleep(2500000);
-	EXPECT_STREQ("/f\n", kept(&self->s));
+	EXPECT_STREQ("/f\n", kept(self->s.mnt));
 	buffer_works(_metadata, self, 2, 3);
 	EXPECT_EQ(-EBUSY, server_stop(&self->s));
 
 	ASSERT_EQ(0, io_uring_unregister_buffers(&self->ring));
-	EXPECT_EQ(0, unmount(&self->s));
+	EXPECT_EQ(0, server_stop_unpinned(&self->s));
 	server_start_f(&self->s, variant->layout);
 	EXPECT_TRUE(has_pattern(self->s.fd, SIZE, 3, 0));
 }
@@ -291,7 +277,7 @@ TEST_F(pin, one_page)
 		let_go(self->s.mnt);
 		EXPECT_EQ(-EBUSY, server_stop(&self->s));
 		ASSERT_EQ(0, io_uring_unregister_buffers(&self->ring));
-		EXPECT_EQ(0, unmount(&self->s));
+		EXPECT_EQ(0, server_stop_unpinned(&self->s));
 		server_start_f(&self->s, variant->layout);
 	}
 }
@@ -306,7 +292,7 @@ TEST_F(pin, other_file)
 	let_go(self->s.mnt);
 	EXPECT_EQ(-EBUSY, server_open(&self->s, "g", O_RDWR));
 	ASSERT_EQ(0, io_uring_unregister_buffers(&self->ring));
-	fd = open_later(&self->s, "g");
+	fd = open_unpinned(strf("%s/" "g", self->s.mnt));
 	ASSERT_LE(0, fd);
 	EXPECT_TRUE(rw_works(fd, MB));
 }
@@ -329,9 +315,56 @@ TEST_F(pin, stale_map)
 	EXPECT_FALSE(try_read(self->p, NULL));
 	buffer_works(_metadata, self, 1, 2);
 	ASSERT_EQ(0, io_uring_unregister_buffers(&self->ring));
-	fd = open_later(&self->s, "f");
+	fd = open_unpinned(strf("%s/" "f", self->s.mnt));
 	ASSERT_LE(0, fd);
 	EXPECT_TRUE(has_pattern(fd, 2 * MB, 2, 0));
+}
+
+/* A server of the raw protocol, which has f and g as files 0 and 1. */
+static void start_raw(struct raw *r, const char *dev)
+{
+	raw_init(r);
+	raw_set_dev(r, 0, dev);
+	raw_set_file(r, 0, 0, 16 * MB, SIZE);
+	raw_set_file(r, 1, 0, 18 * MB, 2 * MB);
+	raw_start(r, NULL);
+}
+
+/* The same if the server retires the map: the next open would get another one. */
+TEST_F(pin, retired_map)
+{
+	struct raw r;
+	char byte;
+	int fd;
+
+	let_it_go(self);
+	ASSERT_EQ(0, server_stop(&self->s));
+	start_raw(&r, variant->dev);
+	self->fd = raw_must_open(&r, 0, O_RDWR);
+	self->p = map_rw(self->fd, SIZE, variant->skew);
+	fill_pattern(self->p, SIZE, 1, 0);
+	ASSERT_EQ(0, pin_buffer(&self->ring, self->p, SIZE));
+	raw_set_file(&r, 0, 0, 24 * MB, SIZE);
+	EXPECT_EQ(0, raw_inval_inode(&r, 0, 0, 0));
+	EXPECT_FALSE(try_read(self->p, NULL));
+	EXPECT_ERRNO(EIO, pread(self->fd, &byte, 1, 0));
+	EXPECT_EQ(-EBUSY, raw_try_open(&r, 0, O_RDWR));
+	EXPECT_EQ(-EBUSY, raw_try_open(&r, 1, O_RDWR));
+	buffer_works(_metadata, self, 1, 2);
+	let_it_go(self);
+	EXPECT_EQ(-EBUSY, raw_try_open(&r, 1, O_RDWR));
+	EXPECT_STREQ("/f0\n", kept(r.mnt));
+	EXPECT_ERRNO(EBUSY, umount2(r.mnt, 0));
+	buffer_works(_metadata, self, 2, 3);
+
+	ASSERT_EQ(0, io_uring_unregister_buffers(&self->ring));
+	EXPECT_TRUE(let_loose(r.mnt));
+	fd = raw_must_open(&r, 0, O_RDWR);
+	EXPECT_FALSE(has_pattern(fd, SIZE, 3, 0));
+	fd = raw_must_open(&r, 1, O_RDWR);
+	EXPECT_TRUE(rw_works(fd, MB));
+	EXPECT_EQ(0, raw_stop(&r));
+	server_start_f(&self->s, variant->layout);
 }
 
 /* Memory is never taken from under a pin. */
@@ -391,7 +424,7 @@ TEST_F(pin, lazy_unmount)
 	EXPECT_ERRNO(EBUSY, read(fd, &byte, 1));
 	buffer_works(_metadata, self, 1, 2);
 	ASSERT_EQ(0, io_uring_unregister_buffers(&self->ring));
-	for (end = seconds() + NOTICED; read(fd, &byte, 1) < 0 && seconds() < end;)
+	for (end = seconds() + UNPIN_SECONDS; read(fd, &byte, 1) < 0 && seconds() < end;)
 		usleep(50000);
 	EXPECT_EQ(1, pread(fd, &byte, 1, 0));
 	close(fd);
@@ -435,7 +468,7 @@ TEST_F(pin, owner_dies)
 	let_go(self->s.mnt);
 	EXPECT_EQ(-EBUSY, server_stop(&self->s));
 	child_kill(pid);
-	EXPECT_EQ(0, unmount(&self->s));
+	EXPECT_EQ(0, server_stop_unpinned(&self->s));
 	server_start_f(&self->s, variant->layout);
 }
 
@@ -456,14 +489,15 @@ TEST_F(pin, memory_failure)
 	EXPECT_ERRNO(EIO, pread(self->fd, &byte, 1, 0));
 	EXPECT_EQ(1, pread(self->fd, &byte, 1, PAGE));
 	let_it_go(self);
-	EXPECT_EQ(0, unmount(&self->s));
+	EXPECT_EQ(0, server_stop_unpinned(&self->s));
 	ASSERT_EQ(0, dax_rebind(variant->dev));
 	server_start_f(&self->s, variant->layout);
 	EXPECT_TRUE(rw_works(self->s.fd, 0));
 }
 
 /* Pins that come and go while others open, map and close the file. */
-static struct server *race_server;
+static const char *race_path;
+static const struct raw *race_server;
 
 static void *race_pins(void *arg)
 {
@@ -472,7 +506,7 @@ static void *race_pins(void *arg)
 	if (io_uring_queue_init(4, &ring, 0))
 		return "io_uring_queue_init";
 	while (!race_over) {
-		int fd = server_open(race_server, "f", O_RDWR);
+		int fd = open(race_path, O_RDWR);
 		bool pinned;
 		void *p;
 
@@ -493,7 +527,7 @@ static void *race_pins(void *arg)
 static void *race_opens(void *arg)
 {
 	while (!race_over) {
-		int fd = server_open(race_server, "f", O_RDWR);
+		int fd = open(race_path, O_RDWR);
 		uint8_t *p;
 
 		if (fd < 0)
@@ -506,17 +540,49 @@ static void *race_opens(void *arg)
 	return NULL;
 }
 
+static void *race_retires(void *arg)
+{
+	while (!race_over) {
+		raw_inval_inode(race_server, 0, 0, 0);
+		usleep(2000);
+	}
+	return NULL;
+}
+
 TEST_F(pin, race)
 {
 	void *(*const racers[])(void *arg) = { race_pins, race_pins, race_opens };
 
-	race_server = &self->s;
+	race_path = strdup(strf("%s/f", self->s.mnt));
 	let_it_go(self);
 	let_go(self->s.mnt);
 	race(racers, ARRAY_SIZE(racers), 3000, NULL);
 	race(racers, ARRAY_SIZE(racers), 2000, variant->dev);
-	EXPECT_EQ(0, unmount(&self->s));
+	EXPECT_EQ(0, server_stop_unpinned(&self->s));
 	ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
+	server_start_f(&self->s, variant->layout);
+}
+
+/* Maps are retired while their pages are being pinned, and opens want new ones. */
+TEST_F(pin, race_with_retirement)
+{
+	void *(*const racers[])(void *arg) = {
+		race_pins, race_pins, race_opens, race_retires
+	};
+	struct raw r;
+	int fd;
+
+	let_it_go(self);
+	ASSERT_EQ(0, server_stop(&self->s));
+	start_raw(&r, variant->dev);
+	race_server = &r;
+	race_path = strdup(raw_path(&r, 0));
+	race(racers, ARRAY_SIZE(racers), 3000, NULL);
+	fd = open_unpinned(race_path);
+	ASSERT_LE(0, fd);
+	EXPECT_TRUE(rw_works(fd, MB));
+	EXPECT_TRUE(let_loose(r.mnt));
+	EXPECT_EQ(0, raw_stop(&r));
 	server_start_f(&self->s, variant->layout);
 }
 
@@ -546,7 +612,7 @@ TEST(giant)
 		ASSERT_EQ(MB, transfer(&ring, true, tmp, p + 512 * MB, MB, 0));
 		EXPECT_TRUE(has_pattern(tmp, MB, i, 0));
 		ASSERT_EQ(0, io_uring_unregister_buffers(&ring));
-		EXPECT_EQ(0, unmount(&s));
+		EXPECT_EQ(0, server_stop_unpinned(&s));
 	}
 	io_uring_queue_exit(&ring);
 	close(tmp);

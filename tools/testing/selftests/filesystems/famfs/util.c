@@ -636,6 +636,26 @@ int server_stop(struct server *s)
 	return 0;
 }
 
+int server_stop_unpinned(struct server *s)
+{
+	double end = seconds() + UNPIN_SECONDS;
+	int ret;
+
+	while ((ret = server_stop(s)) == -EBUSY && seconds() < end)
+		usleep(50000);
+	return ret;
+}
+
+int open_unpinned(const char *path)
+{
+	double end = seconds() + UNPIN_SECONDS;
+	int fd;
+
+	while ((fd = open(path, O_RDWR | O_CLOEXEC)) < 0 && errno == EBUSY && seconds() < end)
+		usleep(50000);
+	return fd < 0 ? -errno : fd;
+}
+
 void server_reload(struct server *s, const char *layout)
 {
 	write_layout(s, layout);

@@ -165,6 +165,13 @@ void server_start_f(struct server *s, const char *layout);
 void let_go(const char *mnt);
 /* Let go, unmount, wait for the server. Return: 0 or -errno of the unmount. */
 int server_stop(struct server *s);
+/*
+ * The same, and open(2) for reading and writing, where that is EBUSY until the kernel
+ * notices that pins have ended.
+ */
+int server_stop_unpinned(struct server *s);
+int open_unpinned(const char *path);
+#define UNPIN_SECONDS 10
 void server_kill(struct server *s);
 /* Replace the layout of a running server. */
 void server_reload(struct server *s, const char *layout);
