@@ -143,7 +143,7 @@ release:
 	@$(MAKE) fuzz SECONDS=1800
 	@$(MAKE) soak SECONDS=1800
 	@$(MAKE) run BASE=7.0 CMD='sh /tests/demo.sh'
-	@for t in kunit '[dfr]*_test'; do $(MAKE) test BASE=7.0 T="$$t" || exit 1; done
+	@for t in kunit '[bdfr]*_test'; do $(MAKE) test BASE=7.0 T="$$t" || exit 1; done
 
 bisect:
 	@lab/scripts/build.sh plain

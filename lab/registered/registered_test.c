@@ -137,7 +137,8 @@ TEST_F(registered, owner_dies)
 	EXPECT_EQ(256 + SIGKILL, child_kill(pid));
 	EXPECT_EQ(0, server_stop_unpinned(&self->s));
 	server_start_f(&self->s, LAYOUT);
-	EXPECT_TRUE(has_copies(self->s.fd, 1));
+	/* it may or may not have come to the second one */
+	EXPECT_TRUE(has_copies(self->s.fd, 1) || has_copies(self->s.fd, 2));
 	self->device->open();
 }
 
@@ -273,7 +274,7 @@ TEST_F(registered, retired_map)
 	let_it_go(self);
 	ASSERT_EQ(0, server_stop_unpinned(&self->s));
 	raw_init(&r);
-	raw_set_dev(&r, 0, DAX_SMALL);
+	raw_set_dev(&r, 0, DEV_SMALL);
 	raw_set_file(&r, 0, 0, OFFSET, SIZE);
 	raw_start(&r, NULL);
 	open_f(self, raw_must_open(&r, 0, O_RDWR));

@@ -99,11 +99,16 @@ all)
 		table growth $out/bench.tsv
 	} | tee $out/bench.md
 	run wall 2 "" wall
+	run threads 1 "" threads
 	{
 		echo
 		echo "Nanoseconds on this machine's emulated CPUs, by the wall clock:"
 		echo
 		table all $out/wall.tsv
+		echo
+		echo "The threads again, in a guest with one CPU:"
+		echo
+		table all $out/threads.tsv
 	} | tee -a $out/bench.md
 	echo
 	echo "$out/bench.csv, $out/bench.svg, $out/bench.md"

@@ -59,9 +59,9 @@ configure() { # FRAGMENT SYMBOL=VALUE...
 	esac
 }
 
-objects() { # the objects of the series that small.config has
-	git -C $linux diff --name-only base series -- 'mm/*.c' fs/dax.c "arch/$arch/*.c" |
-		sed 's/\.c$/.o/'
+objects() { # what the series adds or changes
+	git -C $linux diff --name-only base series -- '*.c' ':!tools' ':!*_test.c' |
+		awk -v arch="arch/$arch/" '!/^arch\// || index($0, arch) == 1 { sub(/\.c$/, ".o"); print }'
 	echo drivers/dax/
 	echo fs/fuse/
 }

@@ -1,6 +1,7 @@
 #!/bin/sh
 # W=1 and sparse: our files give no warning, the files that we touch none that
-# the base does not give. checkpatch --strict on every mail of the series.
+# the base does not give. The tests that messages name exist. checkpatch --strict on
+# every mail of the series.
 set -u
 . lab/scripts/base.sh
 base=$build/base
@@ -43,6 +44,18 @@ if comm -23 $build/check-series.txt $build/check-base.txt | grep .; then
 	echo "these warnings are new"
 	status=1
 fi
+
+# PROGRAM:TEST in the message of a patch
+tests=tools/testing/selftests/filesystems/famfs
+echo "tests that messages name"
+for p in $(cat "series/$BASE"); do
+	for t in $(sed '/^---$/q' "series/$p" | grep -oE '[a-z]+_test:[a-z0-9_]+'); do
+		grep -qsE "^TEST(_F)?\((\w+, )?${t#*:}\)" "$tests/${t%%:*}.c" || {
+			echo "series/$p: there is no test $t"
+			status=1
+		}
+	done
+done
 
 lab/scripts/series.sh export > /dev/null || exit 1
 top=$PWD

@@ -74,7 +74,7 @@ Date: Sat, 21 Nov 2026 04:01:08 +0000'
  4'
 	printf '%s\nSubject: [PATCH] first\n\nWhy.\n\n---\nnew file: fs/fuse/famfs.c\n\ndiff --git a/mm/memory.c b/mm/memory.c\n%s\n' \
 		"$head" "$diff" > "$repo/series/mm/first.patch"
-	printf '%s\nSubject: [PATCH] second\n\nWhy.\n\n---\n\ndiff --git a/mm/last.c b/mm/last.c\n%s\n' \
+	printf '%s\nSubject: [PATCH] second\n\nWhy.\n\nSigned-off-by: The famfs for Linux developers <famfs@localhost.localdomain>\n---\n\ndiff --git a/mm/last.c b/mm/last.c\n%s\n' \
 		"$head" "$diff" | sed 's,/mm/memory.c,/mm/last.c,' > "$repo/series/fuse/second.patch"
 	printf 'mm subject\n\ntext\n' > "$repo/series/mm/cover-letter"
 	printf 'fuse subject\n\ntext\n' > "$repo/series/fuse/cover-letter"
@@ -169,6 +169,7 @@ refuses "a file that ends differently on the bases" series compose
 new_repo
 SIGNOFF='Ann Onym <ann@onym.org>' series export && grep -qx 'Signed-off-by: Ann Onym <ann@onym.org>' "$repo"/build/series/7.3/mm/0001-first.patch &&
 	grep -qx 'From: Ann Onym <ann@onym.org>' "$repo"/build/series/7.3/mm/0001-first.patch &&
+	! grep -r localhost.localdomain "$repo"/build/series/7.3 &&
 	grep -q '^Subject: .*mm subject' "$repo"/build/series/7.3/mm/0000-cover-letter.patch &&
 	[ -e "$repo"/build/series/7.3/fuse/0001-second.patch ]
 result $? "export writes the topics, signed off"

@@ -374,13 +374,21 @@ address() { # DIR
 	rm "$1/people" "$1/headers"
 }
 
+# A person is in the place of the address that nobody reads.
+sign() { # DIR
+	who=$(printf %s "$SIGNOFF" | sed 's,[\&/],\\&,g')
+	sed -i -e "0,/^From: .*/s//From: $who/" \
+		-e '/^Signed-off-by: .*<famfs@localhost\.localdomain>$/d' \
+		-e "s/^\(+M:	\).*<famfs@localhost\.localdomain>$/\1$who/" "$1"/*.patch
+}
+
 # The mails of a topic; the empty commit becomes the cover letter.
 export_topic() { # TOPIC FIRST LAST
 	dir=$out/$1
 	mkdir -p "$dir"
 	g format-patch -q --zero-commit --no-signature --cover-letter \
 		${SIGNOFF:+--signoff} -o "$dir" "$2..$3"
-	[ -z "${SIGNOFF:-}" ] || sed -i "0,/^From: .*/s//From: $(printf %s "$SIGNOFF" | sed 's,[\&/],\\&,g')/" "$dir"/*.patch
+	[ -z "${SIGNOFF:-}" ] || sign "$dir"
 	awk -v cover="series/$1/cover-letter" '
 	/\*\*\* SUBJECT HERE \*\*\*/ { getline s < cover; sub(/\*\*\* SUBJECT HERE \*\*\*/, s); print; getline s < cover; next }
 	/\*\*\* BLURB HERE \*\*\*/ { while ((getline s < cover) > 0) print s; next }
