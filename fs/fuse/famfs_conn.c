@@ -412,12 +412,11 @@ static int famfs_break_range(struct famfs_revocation *rev, struct inode *inode,
 
 /*
  * Take the memory of a device away from a file. Every access that starts after
- * the bit has been set fails. Faults that have not seen the bit hold the
- * invalidate lock; reads and writes that have not are within dax_read_lock(),
- * for which kill_dax() waits.
+ * the bit has been set fails. No fault that uses the map has missed it; reads and
+ * writes that have are within dax_read_lock(), for which kill_dax() waits.
  *
- * The pages of other devices stay, and pins on them are not waited for: these
- * devices may be in the middle of their own removal.
+ * The pages of other devices stay with the file, and pins on them are not waited
+ * for: these devices may be in the middle of their own removal.
  */
 static int famfs_claim_revoke(struct famfs_revocation *rev,
 			      struct famfs_claim *claim)
@@ -428,8 +427,8 @@ static int famfs_claim_revoke(struct famfs_revocation *rev,
 	struct famfs_range part;
 	int err = 0;
 
-	famfs_inode_set_stale(inode);
 	filemap_invalidate_lock(inode->i_mapping);
+	famfs_inode_set_stale(inode);
 	filemap_invalidate_unlock(inode->i_mapping);
 
 	if (map->nclaims == 1)

@@ -309,8 +309,12 @@ void famfs_query_finish(struct famfs_query *query)
 		return;
 	conn = query->conn;
 	err = famfs_dev_add_path(conn, query->index, query->out.name);
-	/* do not leak kernel-internal error codes */
-	if (err <= -512)
+	/*
+	 * Error codes that are internal to the kernel, and the one by which the
+	 * server of another file system says what it does not implement: nobody
+	 * is to take that for a reply of this server.
+	 */
+	if (err <= -512 || err == -ENOSYS)
 		err = -EIO;
 	scoped_guard(spinlock, &conn->spin) {
 		list_del(&query->entry);

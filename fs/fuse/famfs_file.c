@@ -21,16 +21,16 @@
  *
  * The map is used under one of i_rwsem and invalidate_lock and changed under
  * both, exclusively. A file whose bit FUSE_I_FAMFS_STALE is set may not be
- * accessed. It is set under invalidate_lock, or the lock is taken afterwards, so
- * that no fault that uses the map has missed it. Reads and writes use the map
- * within dax_read_lock(), so kill_dax() waits for those that have missed it.
+ * accessed. It is set under invalidate_lock, so that no fault that uses the map
+ * has missed it. Reads and writes use the map within dax_read_lock(), so
+ * kill_dax() waits for those that have missed it.
  *
- * Faults on what has been mapped before take no lock but that of the page
- * table, except for PMDs in private writable mappings: they use the entry in
- * i_pages, not the map. AS_DAX_REVOKED, which is set with the bit and before
- * the file is unmapped, ends this. The other
- * faults take the locks above and those of fs/dax.c, and allocate nothing
- * beyond what fs/dax.c does.
+ * Most faults on what has been mapped before take no lock but that of the page
+ * table: they use the entry in i_pages, not the map. AS_DAX_REVOKED, which is set
+ * with the bit and before the file is unmapped, ends this. The other faults take
+ * the locks above and those of fs/dax.c, and allocate nothing beyond what fs/dax.c
+ * does: first accesses, PUDs, PMDs in private writable mappings, private copies,
+ * whatever userfaultfd watches, and faults that find no page table.
  */
 #include "fuse_i.h"
 #include "famfs.h"
@@ -210,8 +210,8 @@ static ssize_t famfs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 }
 
 /*
- * Where the driver has made the folios of the memory, a fault of another size is
- * one of a page, in the folio that is there.
+ * Where the driver has made the folios of the memory, the entry is one of them: a
+ * smaller fault maps a part of it, a larger one is done in parts.
  */
 static vm_fault_t famfs_folio_fault(struct vm_fault *vmf, unsigned int order)
 {
@@ -222,12 +222,11 @@ static vm_fault_t famfs_folio_fault(struct vm_fault *vmf, unsigned int order)
 	/* no entry without a map: the next map may need others */
 	if (!map || !famfs_usable(inode))
 		return VM_FAULT_SIGBUS;
-	if (map->folio_order && map->folio_order != order) {
-		if (order)
-			return VM_FAULT_FALLBACK;
+	if (map->folio_order && order > map->folio_order)
+		return VM_FAULT_FALLBACK;
+	if (order < map->folio_order)
 		ret = dax_iomap_prepare(vmf, map->folio_order,
 					&famfs_iomap_ops);
-	}
 	return ret ?: dax_iomap_fault(vmf, order, NULL, NULL, &famfs_iomap_ops);
 }
 
@@ -257,6 +256,10 @@ static vm_fault_t famfs_huge_fault(struct vm_fault *vmf, unsigned int order)
 	if (famfs_usable(inode))
 		ret = dax_map_fault(vmf, order);
 	if (!ret)
+		ret = famfs_map_fault(vmf, order);
+	/* smaller faults came first, and are in the way of one of 1 GiB */
+	if (ret == VM_FAULT_FALLBACK && order == PUD_ORDER &&
+	    dax_iomap_merge(vmf, &famfs_iomap_ops))
 		ret = famfs_map_fault(vmf, order);
 	trace_famfs_fault(inode, vmf, order, ret);
 	return ret;

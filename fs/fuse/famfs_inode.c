@@ -46,20 +46,21 @@ static bool famfs_inode_has_map(struct inode *inode)
 }
 
 /**
- * famfs_inode_set_stale() - make every access that starts now fail
+ * famfs_inode_set_stale() - make every access fail until the next open
  * @inode: a regular file on a famfs connection
  *
- * The caller unmaps what it takes away afterwards. Faults that use the map and
- * have missed the bit hold the invalidate lock, and reads and writes are within
- * dax_read_lock().
+ * Nothing of the file is mapped afterwards, and no fault that uses the map has
+ * missed the bit. Reads and writes that have are within dax_read_lock().
  *
- * Context: any.
+ * Context: process context, with the invalidate lock held exclusively.
  */
 void famfs_inode_set_stale(struct inode *inode)
 {
+	rwsem_assert_held_write(&inode->i_mapping->invalidate_lock);
 	/* who sees the bit may take the pages away, so this comes first */
 	mapping_set_dax_revoked(inode->i_mapping);
 	set_bit(FUSE_I_FAMFS_STALE, &get_fuse_inode(inode)->state);
+	unmap_mapping_pages(inode->i_mapping, 0, 0, false);
 	trace_famfs_map_stale(inode);
 }
 
@@ -351,15 +352,6 @@ void famfs_inode_release(struct inode *inode)
 	atomic_dec(&get_fuse_inode(inode)->famfs_opens);
 }
 
-/* Make every access fail until the next open. */
-static void famfs_inode_set_stale_locked(struct inode *inode)
-{
-	/* faults that have not seen the bit hold the lock */
-	rwsem_assert_held_write(&inode->i_mapping->invalidate_lock);
-	famfs_inode_set_stale(inode);
-	unmap_mapping_pages(inode->i_mapping, 0, 0, false);
-}
-
 /**
  * famfs_inode_check_size() - the server has reported the size of a file
  * @inode: a regular file on a famfs connection
@@ -381,7 +373,7 @@ void famfs_inode_check_size(struct inode *inode, loff_t old, loff_t new)
 	filemap_invalidate_lock(inode->i_mapping);
 	map = get_fuse_inode(inode)->famfs_map;
 	if (map && map->size != i_size_read(inode))
-		famfs_inode_set_stale_locked(inode);
+		famfs_inode_set_stale(inode);
 	filemap_invalidate_unlock(inode->i_mapping);
 }
 
@@ -403,7 +395,7 @@ void famfs_inode_retire(struct inode *inode)
 	trace_famfs_map_retire(inode);
 	filemap_invalidate_lock(inode->i_mapping);
 	WRITE_ONCE(fi->famfs_retired, fi->famfs_retired + 1);
-	famfs_inode_set_stale_locked(inode);
+	famfs_inode_set_stale(inode);
 	filemap_invalidate_unlock(inode->i_mapping);
 }
 

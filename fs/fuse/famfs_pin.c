@@ -88,7 +88,6 @@ static bool famfs_inode_pinned(struct inode *inode, loff_t *pos)
 {
 	int found = 0;
 
-	lockdep_assert_held(&famfs_pin_mutex);
 	while (!found && !mapping_mapped(inode->i_mapping)) {
 		found = famfs_find_pinned(inode->i_mapping, pos);
 		cond_resched();
@@ -150,14 +149,17 @@ void famfs_pin_release(struct file *file)
 	struct inode *inode = file_inode(file);
 	struct famfs_hold *hold;
 	loff_t pos = 0;
+	bool pinned;
 
 	if (likely(!mapping_longterm_pinned(inode->i_mapping)))
 		return;
+	/* may take long, so not under the mutex */
+	pinned = famfs_inode_pinned(inode, &pos);
 	guard(mutex)(&famfs_pin_mutex);
 	hold = get_fuse_inode(inode)->famfs_hold;
 	if (hold)
 		hold->pos = 0;
-	else if (famfs_inode_pinned(inode, &pos))
+	else if (pinned)
 		famfs_hold_add(file, pos);
 }
 

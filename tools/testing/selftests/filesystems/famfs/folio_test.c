@@ -402,7 +402,12 @@ TEST(giant)
 	odd[GB / 2] = 2;
 	EXPECT_EQ(2, faults() - before);
 	p = map_rw(fd, 4 * PMD, 0);
+	before = faults();
 	p[PMD] = 3;
+	/* one fault for each 2 MiB */
+	EXPECT_TRUE(try_write(p + PMD + PAGE, NULL));
+	EXPECT_TRUE(try_write(p + 2 * PMD - 1, NULL));
+	EXPECT_EQ(1, faults() - before);
 	munmap(p, 4 * PMD);
 	/* and yet the next one gets 1 GiB */
 	p = map_at(GB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0, GB, 0);

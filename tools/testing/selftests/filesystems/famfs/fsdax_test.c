@@ -6,6 +6,7 @@
 #include <err.h>
 #include <linux/udmabuf.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 
 #include "test.h"
 
@@ -206,6 +207,20 @@ TEST_F(fsdax, refaults_take_no_locks)
 }
 
 /* One page is lost, not the mapping that it is in. */
+/* A file that is memory has nothing in the page cache, and nothing evicted from it. */
+TEST_F(fsdax, cachestat)
+{
+	uint64_t range[2] = {}, stat[5] = { 1, 1, 1, 1, 1 };
+	int ret = syscall(__NR_cachestat, self->s.fd, range, stat, 0);
+	size_t i;
+
+	if (ret && errno == ENOSYS)
+		SKIP(return, "no cachestat()");
+	ASSERT_EQ(0, ret);
+	for (i = 0; i < ARRAY_SIZE(stat); i++)
+		EXPECT_EQ(0, stat[i]);
+}
+
 TEST_F(fsdax, memory_failure)
 {
 	const size_t bad = 3 * PMD + 5 * PAGE;

@@ -133,12 +133,17 @@ TEST_F(giant, read_and_write)
 	}
 }
 
+/* Map the file where the address does not allow 1 GiB. */
+static uint8_t *map_skewed(FIXTURE_DATA(giant) *self, size_t skew)
+{
+	return map_at(GB, PROT_READ | PROT_WRITE, MAP_SHARED, self->s.fd, 0, GB, skew);
+}
+
 /* Where the address does not allow 1 GiB, smaller pages map the same memory. */
 TEST_F(giant, other_addresses)
 {
-	const int rw = PROT_READ | PROT_WRITE;
-	uint8_t *pmd = map_at(GB, rw, MAP_SHARED, self->s.fd, 0, GB, PMD);
-	uint8_t *pte = map_at(GB, rw, MAP_SHARED, self->s.fd, 0, GB, PAGE);
+	uint8_t *pmd = map_skewed(self, PMD);
+	uint8_t *pte = map_skewed(self, PAGE);
 	size_t i;
 
 	EXPECT_EQ(-1, check(pmd, 1));
@@ -150,6 +155,111 @@ TEST_F(giant, other_addresses)
 	pte = map_at(PMD, PROT_READ, MAP_SHARED, self->s.fd, 6 * PMD, PMD, 0);
 	for (i = 0; i < PMD; i += PAGE)
 		ASSERT_EQ(self->p[6 * PMD + i], pte[i]);
+}
+
+/* Return: what a line of smaps says about the mapping at @p, in KiB, or -1. */
+static long smaps(const void *p, const char *what)
+{
+	const char *text = strstr(read_text("/proc/self/smaps"), strf("%lx-", (long)p));
+
+	text = text ? strstr(text, what) : NULL;
+	return text ? atol(text + strlen(what)) : -1;
+}
+
+/* They do that with 2 MiB at a time, however large the entry is. */
+TEST_F(giant, parts)
+{
+	uint8_t *pmd = map_skewed(self, PMD);
+	long before = faults();
+	pid_t pid;
+
+	EXPECT_EQ(-1, check(pmd, 1));
+	fill(pmd, 2);
+	EXPECT_EQ(NR_PMD, faults() - before);
+	EXPECT_EQ(-1, check(self->p, 2));
+	EXPECT_EQ(GB / KB, smaps(pmd, "Rss:"));
+	EXPECT_EQ(GB / KB, smaps(pmd, "Referenced:"));
+
+	/* each is taken apart, protected and unmapped for itself */
+	ASSERT_EQ(0, munmap(pmd + 3 * PMD + PAGE, PAGE));
+	ASSERT_EQ(0, mprotect(pmd + 7 * PMD, PAGE, PROT_READ));
+	ASSERT_EQ(0, madvise(pmd + 9 * PMD, 4 * PMD, MADV_DONTNEED));
+	EXPECT_EQ(-1, check(pmd, 2));
+	pid = child_start();
+	if (!pid)
+		_exit(check(pmd, 2) != -1 || check(self->p, 2) != -1);
+	EXPECT_EQ(0, child_wait(pid));
+	ASSERT_EQ(0, munmap(pmd, GB / 2));
+	munmap(self->p, GB);
+	map_it(self, PROT_READ | PROT_WRITE);
+	before = faults();
+	EXPECT_EQ(-1, check(self->p, 2));
+	EXPECT_EQ(1, faults() - before);
+	EXPECT_EQ(0, dax_unbind(DAX_BIG));
+	EXPECT_FALSE(try_read(pmd + GB - 1, NULL));
+}
+
+/* A private mapping has them as well, until it is written to. */
+TEST_F(giant, private_parts)
+{
+	uint8_t *p = map_at(GB, PROT_READ | PROT_WRITE, MAP_PRIVATE, self->s.fd, 0, GB, PMD);
+	long before = faults();
+
+	EXPECT_EQ(-1, check(p, 1));
+	EXPECT_EQ(NR_PMD, faults() - before);
+	p[3 * PMD + 3]++;
+	EXPECT_EQ(3, check(p, 1));
+	EXPECT_EQ(-1, check(self->p, 1));
+	munmap(p, GB);
+}
+
+/* The first access to the file does not decide how it is mapped later. */
+TEST_F(giant, small_access_first)
+{
+	uint8_t *pte, *pmd;
+	int pipes[2];
+	long before;
+
+	munmap(self->p, GB);
+	mount_again(_metadata, self, layout);
+	pte = map_skewed(self, PAGE);
+	pmd = map_skewed(self, PMD);
+	pte[GB / 2] = 5;
+	pmd[0] = 6;
+
+	/* a page in use is in the way, and is not lost */
+	ASSERT_EQ(0, pin(pipes, pte + GB / 2));
+	before = faults();
+	EXPECT_EQ(6, self->p[0]);
+	EXPECT_EQ(5, self->p[GB / 2]);
+	EXPECT_EQ(2, faults() - before);
+	unpin(pipes, NULL);
+
+	munmap(self->p, GB);
+	map_it(self, PROT_READ | PROT_WRITE);
+	before = faults();
+	fill(self->p, 3);
+	EXPECT_EQ(5, self->p[GB / 2]);
+	EXPECT_EQ(1, faults() - before);
+	EXPECT_EQ(-1, check(pte, 3));
+	EXPECT_EQ(-1, check(pmd, 3));
+}
+
+/* Nor does it if the file has no 1 GiB in one piece. */
+TEST_F(giant, small_access_first_in_pieces)
+{
+	long before;
+	uint8_t *p;
+
+	munmap(self->p, GB);
+	mount_again(_metadata, self, pieces);
+	fill(self->p, 3);
+	p = map_skewed(self, 0);
+	before = faults();
+	EXPECT_EQ(-1, check(p, 3));
+	fill(self->p, 4);
+	/* what was mapped there stayed mapped */
+	EXPECT_EQ(NR_PMD, faults() - before);
 }
 
 TEST_F(giant, protected_and_taken_apart)
@@ -326,15 +436,6 @@ TEST_F(giant, userfaultfd)
 	EXPECT_EQ(-1, check(self->p, 7));
 }
 
-/* Return: what a line of smaps says about the mapping at @p, in KiB, or -1. */
-static long smaps(const void *p, const char *what)
-{
-	const char *text = strstr(read_text("/proc/self/smaps"), strf("%lx-", (long)p));
-
-	text = text ? strstr(text, what) : NULL;
-	return text ? atol(text + strlen(what)) : -1;
-}
-
 /* Whatever looks at page tables reports it, and it is still mapped as a whole. */
 TEST_F(giant, looked_at)
 {
@@ -403,6 +504,23 @@ static void *race_touch(void *arg)
 	return NULL;
 }
 
+static uint8_t *race_parts;
+
+/* The same by 2 MiB. */
+static void *race_part(void *arg)
+{
+	size_t i = 0;
+
+	while (!race_over) {
+		i = (i + 1) % NR_PMD;
+		if (!readable(race_parts + i * PMD))
+			refused++;
+		if (!i)
+			madvise(race_parts, GB, MADV_DONTNEED);
+	}
+	return NULL;
+}
+
 static void *race_zap(void *arg)
 {
 	while (!race_over) {
@@ -461,17 +579,71 @@ TEST_F(giant, race)
 	EXPECT_EQ(0, dax_unbind(DAX_BIG));
 }
 
+/* Those who want 1 GiB, and delete what is in the way of it, against the others. */
+static FIXTURE_DATA(giant) *race_self;
+
+static void *race_merge(void *arg)
+{
+	while (!race_over) {
+		uint8_t *p = mmap(NULL, GB, PROT_READ, MAP_SHARED, race_self->s.fd, 0);
+
+		if (!readable(p + 3 * PMD))
+			refused++;
+		munmap(p, GB);
+	}
+	return NULL;
+}
+
+static uint8_t *race_small;
+
+static void *race_pages(void *arg)
+{
+	size_t i = 0;
+
+	while (!race_over) {
+		i = (i + 5) % NR_PMD;
+		if (!readable(race_small + i * PMD))
+			refused++;
+	}
+	return NULL;
+}
+
+TEST_F(giant, race_to_merge)
+{
+	static void *(* const racers[])(void *) = {
+		race_part, race_pages, race_merge, race_merge,
+	};
+	int round;
+
+	race_self = self;
+	refused = 0;
+	for (round = 0; round < 8; round++) {
+		munmap(self->p, GB);
+		mount_again(_metadata, self, layout);
+		race_parts = map_skewed(self, PMD);
+		race_small = map_skewed(self, PAGE);
+		race(racers, 4, 40 + 20 * round, NULL);
+		EXPECT_EQ(0, refused);
+		fill(self->p, round);
+		EXPECT_EQ(-1, check(race_parts, round));
+	}
+	race(racers, 4, 100, DAX_BIG);
+	EXPECT_FALSE(try_read(race_parts, NULL));
+	EXPECT_FALSE(try_read(self->p, NULL));
+}
+
 /* What is just being unmapped by others is in use, too. */
 TEST_F(giant, race_and_unbind)
 {
 	static void *(* const racers[])(void *) = {
-		race_touch, race_zap, race_zap,
+		race_touch, race_zap, race_zap, race_part,
 	};
 	int round;
 
 	for (round = 0; round < 8; round++) {
 		racing = self->p;
-		race(racers, 3, 20 + round, DAX_BIG);
+		race_parts = map_skewed(self, PMD);
+		race(racers, 4, 20 + round, DAX_BIG);
 		EXPECT_FALSE(try_read(self->p, NULL));
 		mount_again(_metadata, self, layout);
 	}

@@ -126,6 +126,25 @@ TEST_F(lookup, path_below_locked_directory)
 }
 
 /* Every way to end up on the own connection. */
+/* The error of another file system is not one of this server. */
+TEST_F(lookup, path_where_nothing_is_implemented)
+{
+	int fd;
+
+	self->r.s->files[1].hidden = true;
+	self->r.s->can_create = true;
+	self->r.s->can_mknod = true;
+	self->hung.s->lookup_error = ENOSYS;
+	set_dev_below(&self->r, &self->hung, "x");
+	EXPECT_EQ(-EIO, raw_open(&self->r, 1, O_RDWR | O_CREAT));
+	EXPECT_EQ(0, raw_count(&self->r, FUSE_MKNOD));
+
+	/* the server can still create files */
+	raw_set_dev(&self->r, 0, DEV_BIG);
+	fd = raw_must_open(&self->r, 1, O_RDWR | O_CREAT);
+	EXPECT_TRUE(rw_works(fd, 0));
+}
+
 TEST_F(lookup, path_through_own_mount)
 {
 	static const char *const names[] = { ".", "f1", "f2/x", "../x/y" };

@@ -324,7 +324,7 @@ TEST_F(pin, stale_map)
 static void start_raw(struct raw *r, const char *dev)
 {
 	raw_init(r);
-	raw_set_dev(r, 0, dev);
+	raw_set_dev(r, 0, strf("/dev/%s", dev));
 	raw_set_file(r, 0, 0, 16 * MB, SIZE);
 	raw_set_file(r, 1, 0, 18 * MB, 2 * MB);
 	raw_start(r, NULL);

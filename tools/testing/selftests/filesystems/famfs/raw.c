@@ -180,6 +180,10 @@ static void answer_lookup(const struct raw *r, const struct fuse_in_header *ih)
 	struct fuse_entry_out out = {};
 
 	push_devs(r);
+	if (r->s->lookup_error) {
+		answer(r, ih, r->s->lookup_error, NULL, 0);
+		return;
+	}
 	if (i == RAW_FILES || r->s->files[i].hidden) {
 		answer(r, ih, ENOENT, NULL, 0);
 		return;

@@ -72,6 +72,8 @@ struct raw_state {
 	bool fmap_size;
 	/* FUSE_CREATE and FUSE_MKNOD show a hidden file */
 	bool can_create, can_mknod;
+	/* of every FUSE_LOOKUP, or 0 */
+	int lookup_error;
 	/* wait with the reply to FUSE_GET_FMAP until it is false */
 	bool hold_fmap;
 	/* /dev/fuse is opened without CAP_SYS_RAWIO */
