@@ -373,6 +373,10 @@ TEST_F(pin, unbind)
 	pid_t pid;
 
 	ASSERT_EQ(0, pin_buffer(&self->ring, self->p, SIZE));
+	/* a device cannot be deleted without that */
+	if (variant->dev != DAX_PMEM)
+		EXPECT_EQ(-EBUSY, write_text(strf("/sys/bus/dax/devices/%s/../dax_region/delete",
+						  variant->dev), variant->dev));
 	pid = child_unbinds(variant->dev);
 	EXPECT_FALSE(child_ends(pid, 2));
 	EXPECT_EQ(1, log_lines("waiting for pages of inode"));
@@ -475,14 +479,19 @@ TEST_F(pin, owner_dies)
 /* A page that fails while it is pinned stays failed afterwards. */
 TEST_F(pin, memory_failure)
 {
+	struct fault f;
 	char byte;
 
 	if (!can_poison())
 		SKIP(return, "no injection of memory failure");
 	ASSERT_EQ(0, pin_buffer(&self->ring, self->p, SIZE));
-	munmap(self->p, SIZE);
-	/* SIGBUS would be for those who have it mapped: nobody */
+	/* it is reported to those who have it mapped, and in the log */
+	note_faults(&f);
 	ASSERT_EQ(0, dax_poison(variant->dev, 16 * MB));
+	EXPECT_EQ(SIGBUS, f.signo);
+	EXPECT_EQ(self->p, f.addr);
+	EXPECT_EQ(1, log_lines("memory has failed"));
+	munmap(self->p, SIZE);
 	EXPECT_ERRNO(EIO, pread(self->fd, &byte, 1, 0));
 	EXPECT_EQ(1, pread(self->fd, &byte, 1, PAGE));
 	ASSERT_EQ(0, io_uring_unregister_buffers(&self->ring));
@@ -611,7 +620,12 @@ TEST(giant)
 		EXPECT_EQ(-EBUSY, server_stop(&s));
 		ASSERT_EQ(MB, transfer(&ring, true, tmp, p + 512 * MB, MB, 0));
 		EXPECT_TRUE(has_pattern(tmp, MB, i, 0));
+		ASSERT_TRUE(write_pattern(tmp, MB, i + 2, 0));
+		ASSERT_EQ(MB, transfer(&ring, false, tmp, p + 512 * MB, MB, 0));
 		ASSERT_EQ(0, io_uring_unregister_buffers(&ring));
+		s.fd = server_must_open(&s, "f", O_RDWR);
+		EXPECT_TRUE(has_pattern(s.fd, MB, i + 2, 512 * MB));
+		close(s.fd);
 		EXPECT_EQ(0, server_stop_unpinned(&s));
 	}
 	io_uring_queue_exit(&ring);

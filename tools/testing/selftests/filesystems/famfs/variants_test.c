@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Servers of different age: those in use, which know the old flag and neither
- * fmap_size nor registration by descriptor, and the newest ones. Servers that
+ * fmap_size nor registration by descriptor, and the newest ones. More servers that
  * mean something else by the old flag are in rights_test.
  */
 #include <linux/stat.h>
@@ -101,42 +101,85 @@ static void use_files(struct __test_metadata *_metadata, const struct raw *r, bo
 	EXPECT_NE(0, r->s->kernel_flags & FUSE_DAX_FMAP_OLD);
 }
 
-TEST(servers)
+FIXTURE(servers)
 {
-	static const struct {
-		uint32_t minor;
-		uint64_t flags;
-		bool newest;	/* sets fmap_size, registers the devices by descriptor */
-	} cases[] = {
-		{ 45, FUSE_DAX_FMAP_OLD, false },
-		{ 45, FUSE_DAX_FMAP_OLD, true },
-		{ 45, FUSE_DAX_FMAP, true },
-		/* no minor version says anything about the new flag */
-		{ 46, FUSE_DAX_FMAP, true },
-		{ 45, FUSE_DAX_FMAP | FUSE_DAX_FMAP_OLD, false },
-	};
-	unsigned int i, j;
 	struct raw r;
+};
+
+FIXTURE_VARIANT(servers)
+{
+	uint32_t minor;
+	uint64_t flags;
+	bool newest;	/* sets fmap_size, registers the devices by descriptor */
+	bool plain;	/* means something else by the old flag */
+};
+
+FIXTURE_VARIANT_ADD(servers, in_use) {
+	45, FUSE_DAX_FMAP_OLD
+};
+
+FIXTURE_VARIANT_ADD(servers, in_use_and_pushes_devices) {
+	45, FUSE_DAX_FMAP_OLD, true
+};
+
+FIXTURE_VARIANT_ADD(servers, newest) {
+	45, FUSE_DAX_FMAP, true
+};
+
+/* no minor version says anything about the new flag */
+FIXTURE_VARIANT_ADD(servers, newest_46) {
+	46, FUSE_DAX_FMAP, true
+};
+
+FIXTURE_VARIANT_ADD(servers, both_flags) {
+	45, FUSE_DAX_FMAP | FUSE_DAX_FMAP_OLD
+};
+
+/* 7.46 has given the bit away */
+FIXTURE_VARIANT_ADD(servers, io_uring) {
+	46, FUSE_OVER_IO_URING | FUSE_DAX_FMAP_OLD, false, true
+};
+
+FIXTURE_SETUP(servers)
+{
+	struct raw *r = &self->r;
+	unsigned int i;
 
 	BEGIN(DAX_BIG, DAX_TWO, DAX_SMALL);
-	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		printf("# case %u\n", i);
-		raw_init(&r);
-		r.s->minor = cases[i].minor;
-		r.s->init_flags = RAW_USUAL | cases[i].flags;
-		r.s->fmap_size = cases[i].newest;
-		for (j = 0; j < RAW_FILES; j++)
-			r.s->files[j].open_flags = FOPEN_PARALLEL_DIRECT_WRITES;
-		set_devs(&r, cases[i].newest);
-		raw_set_file(&r, ONE, 0, 2 * MB, 4 * MB);
-		raw_set_extents(&r, EXTENTS, NR_EXTENTS, EXTENT, place_extent);
-		raw_set_strips(&r, INTERLEAVED, NR_DEVS, NR_DEVS, STRIPS_OFF, STRIP, 64 * KB);
-		raw_set_extents(&r, LONG, NR_LONG, EXTENT, place_long);
-		raw_start(&r, NULL);
-		use_files(_metadata, &r, cases[i].newest);
-		EXPECT_EQ(0, raw_stop(&r));
-	}
+	raw_init(r);
+	r->s->minor = variant->minor;
+	r->s->init_flags = RAW_USUAL | variant->flags;
+	r->s->fmap_size = variant->newest;
+	for (i = 0; i < RAW_FILES && !variant->plain; i++)
+		r->s->files[i].open_flags = FOPEN_PARALLEL_DIRECT_WRITES;
+	set_devs(r, variant->newest);
+	raw_set_file(r, ONE, 0, 2 * MB, 4 * MB);
+	raw_set_extents(r, EXTENTS, NR_EXTENTS, EXTENT, place_extent);
+	raw_set_strips(r, INTERLEAVED, NR_DEVS, NR_DEVS, STRIPS_OFF, STRIP, 64 * KB);
+	raw_set_extents(r, LONG, NR_LONG, EXTENT, place_long);
+	raw_start(r, NULL);
+}
+
+FIXTURE_TEARDOWN(servers)
+{
+	EXPECT_EQ(0, raw_stop(&self->r));
 	END();
+}
+
+TEST_F(servers, files)
+{
+	char byte;
+	int fd;
+
+	if (!variant->plain) {
+		use_files(_metadata, &self->r, variant->newest);
+		return;
+	}
+	fd = raw_must_open(&self->r, ONE, O_RDWR);
+	EXPECT_FALSE(is_dax(fd));
+	EXPECT_EQ(1, pread(fd, &byte, 1, 0));
+	EXPECT_LT(0, raw_count(&self->r, FUSE_READ));
+	EXPECT_EQ(0, raw_count(&self->r, FUSE_GET_FMAP));
 }
 
 /*
