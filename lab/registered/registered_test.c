@@ -292,6 +292,7 @@ TEST_F(registered, retired_map)
 	fd = open_unpinned(raw_path(&r, 0));
 	ASSERT_LE(0, fd);
 	EXPECT_FALSE(has_copies(fd, 1));
+	EXPECT_TRUE(let_loose(r.mnt));
 	EXPECT_EQ(0, raw_stop(&r));
 	server_start_f(&self->s, LAYOUT);
 	EXPECT_TRUE(has_copies(self->s.fd, 2));

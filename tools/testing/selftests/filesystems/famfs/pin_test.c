@@ -6,12 +6,10 @@
 #include <err.h>
 #include <liburing.h>
 #include <sys/mount.h>
-#include <sys/sysmacros.h>
 
 #include "raw.h"
 #include "test.h"
 
-#define CONNECTIONS "/sys/fs/fuse/connections"
 #define SIZE (4 * MB)
 /* g shares memory with f, so they cannot be open at the same time */
 #define FILES "file f 644 4M simple 0:16M:4M\nfile g 644 2M simple 0:18M:2M\n"
@@ -118,27 +116,6 @@ static void let_it_go(FIXTURE_DATA(pin) *self)
 {
 	munmap(self->p, SIZE);
 	close(self->fd);
-}
-
-/* What the kernel lists as kept by pins alone, or "". */
-static const char *kept(const char *mnt)
-{
-	struct stat st;
-
-	mount("fusectl", CONNECTIONS, "fusectl", 0, NULL);
-	if (stat(mnt, &st))
-		return "?";
-	return read_text(strf(CONNECTIONS "/%u/pinned", minor(st.st_dev)));
-}
-
-/* Does the kernel notice that nothing is kept any more? */
-static bool let_loose(const char *mnt)
-{
-	double end = seconds() + UNPIN_SECONDS;
-
-	while (*kept(mnt) && seconds() < end)
-		usleep(50000);
-	return !*kept(mnt);
 }
 
 /* A counter of /proc/vmstat. */

@@ -20,6 +20,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -644,6 +645,26 @@ int server_stop_unpinned(struct server *s)
 	while ((ret = server_stop(s)) == -EBUSY && seconds() < end)
 		usleep(50000);
 	return ret;
+}
+
+const char *kept(const char *mnt)
+{
+	static const char dir[] = "/sys/fs/fuse/connections";
+	struct stat st;
+
+	mount("fusectl", dir, "fusectl", 0, NULL);
+	if (stat(mnt, &st))
+		return "?";
+	return read_text(strf("%s/%u/pinned", dir, minor(st.st_dev)));
+}
+
+bool let_loose(const char *mnt)
+{
+	double end = seconds() + UNPIN_SECONDS;
+
+	while (*kept(mnt) && seconds() < end)
+		usleep(50000);
+	return !*kept(mnt);
 }
 
 int open_unpinned(const char *path)

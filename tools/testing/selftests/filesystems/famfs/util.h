@@ -172,6 +172,10 @@ int server_stop(struct server *s);
 int server_stop_unpinned(struct server *s);
 int open_unpinned(const char *path);
 #define UNPIN_SECONDS 10
+/* The files below a mount that pins alone keep, one on each line, or "". */
+const char *kept(const char *mnt);
+/* Does the kernel notice that it keeps none any more? */
+bool let_loose(const char *mnt);
 void server_kill(struct server *s);
 /* Replace the layout of a running server. */
 void server_reload(struct server *s, const char *layout);
