@@ -13,7 +13,7 @@ set -u
 # Tests that have nothing to test in the guest, one on a line.
 expected_skips=
 # About half of the time; the other guest has what is not listed.
-first='alloc_test device_test giant_test size_test'
+first='alloc_test device_test file_test giant_test size_test'
 soak=
 for v in FAMFS_TEST_FOLIO FAMFS_SOAK_SECONDS FAMFS_SOAK_SEED FAMFS_SOAK_OPENS; do
 	eval "value=\${$v:-}"

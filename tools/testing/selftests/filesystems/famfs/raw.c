@@ -528,7 +528,7 @@ void raw_set_file(struct raw *r, unsigned int i, unsigned int dev, uint64_t off,
 	struct fuse_famfs_simple_ext ext = {
 		.se_devindex = dev,
 		.se_offset = off,
-		.se_len = (len + PAGE - 1) / PAGE * PAGE,
+		.se_len = (len + test_folio() - 1) / test_folio() * test_folio(),
 	};
 
 	raw_set_map(r, i, len, FUSE_FAMFS_EXT_SIMPLE, 1, &ext, sizeof(ext));

@@ -405,14 +405,20 @@ int dax_set_folios(const char *dev, size_t size)
 	       driver_bind(DAX_FAMFS, dev);
 }
 
+size_t test_folio(void)
+{
+	const char *env = getenv("FAMFS_TEST_FOLIO");
+
+	return env ? strtoul(env, NULL, 0) : PAGE;
+}
+
 /* What an earlier test left in folio_size does not count. */
 static int set_famfs_mode(const char *dev)
 {
-	const char *env = getenv("FAMFS_TEST_FOLIO");
-	size_t size = env ? strtoul(env, NULL, 0) : PAGE;
 	const char *path = strf(BUS "/devices/%s/folio_size", dev);
+	size_t size = test_folio();
 
-	if (env || !access(path, F_OK)) {
+	if (size != PAGE || !access(path, F_OK)) {
 		if (dax_get_mode(dev) == DAX_FAMFS && read_number(path) == size)
 			return 0;
 		return dax_set_folios(dev, size);

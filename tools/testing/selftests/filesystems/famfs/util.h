@@ -125,6 +125,8 @@ enum dax_mode dax_get_mode(const char *dev);
 int dax_set_mode(const char *dev, enum dax_mode mode);
 /* Famfs mode, with folios of other bytes than FAMFS_TEST_FOLIO. Return: 0 or -errno. */
 int dax_set_folios(const char *dev, size_t size);
+/* FAMFS_TEST_FOLIO, or a page. */
+size_t test_folio(void);
 /* Unbind without choosing another mode. Return: 0 or -errno. */
 int dax_unbind(const char *dev);
 /* Famfs mode again: pages that have failed are forgotten. Return: 0 or -errno. */
