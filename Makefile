@@ -37,7 +37,9 @@ help:
 	@echo 'make registered             RDMA and VFIO devices that keep memory of files'
 	@echo 'make bench                  instructions per operation, beside other file systems'
 	@echo 'make bench-long             a file of nearly a TiB, in half a million extents'
-	@echo 'make profile LOOP=open|pread|pwrite|refault|fault|bind|unbind [NOOPEN=1] [FOLIO=bytes]'
+	@echo 'make bench-fio              fio on famfs and its peers, by the wall clock'
+	@echo 'make profile LOOP=open|pread|pwrite|refault|fault|giant|unmap|unmount|bind|unbind'
+	@echo '             [NOOPEN=1] [FOLIO=bytes]'
 	@echo '                            instructions of that by function'
 	@echo 'make lookup                 cost of a look-up in a map, beside a red-black tree'
 	@echo 'make gate                   fails if that is more than 3 % above lab/bench/BASE.csv'
@@ -111,6 +113,10 @@ bench:
 	@lab/scripts/build.sh plain
 	@lab/scripts/bench.sh all
 
+bench-fio:
+	@lab/scripts/build.sh plain
+	@lab/scripts/bench.sh fio
+
 bench-long:
 	@lab/scripts/build.sh modules
 	@lab/scripts/bench.sh long
@@ -168,5 +174,5 @@ refresh:
 clean:
 	@find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help run test shell demo-shared soak kernel fuzz modules libfuse daxctl apps trace registered deb run-deb bench bench-long profile lookup gate check builds selftest release \
+.PHONY: help run test shell demo-shared soak kernel fuzz modules libfuse daxctl apps trace registered deb run-deb bench bench-fio bench-long profile lookup gate check builds selftest release \
 	bisect topics series apply refresh clean

@@ -5,6 +5,8 @@
  *
  *   bench mmap NAME FILE       2 MiB faults of a file that was never mapped
  *   bench giant NAME FILE      1 GiB at an address that allows to map it at once
+ *   bench order NAME FILE      the same of a file of which 4 KiB were accessed before
+ *   bench below NAME FILE      2 MiB faults of what has been mapped with 1 GiB
  *   bench small NAME FILE      4 KiB faults
  *   bench fresh NAME FILE      the same of a file that was never mapped
  *   bench rw NAME FILE         pread and pwrite
@@ -14,8 +16,12 @@
  *   bench stat DIR...          look up every file in the directories
  *   bench touch DIR...         open and close them, too
  *   bench bind NAME DEV DRIVER unbind a device and bind it again
- *   bench unmount NAME DIR N   unmount what has N entries, of 2 MiB or 1 GiB
- *   bench threads FILE [FILE]  two threads that fault on one file, or on two
+ *   bench register NAME [FILE] register 2 MiB, of anonymous memory without FILE
+ *   bench fill NAME FILE       make an entry for each 2 MiB, and print nothing
+ *   bench unmount NAME DIR     unmount it
+ *   bench delay NAME DIR       the same, to see how late interrupts are meanwhile
+ *   bench threads NAME FILE FILE   re-faults of two threads or processes
+ *   bench first-threads NAME FILE FILE   first faults, of files of 1792 and 512 MiB
  *
  * The files are 64 MiB or longer; all accesses are spread over the whole file.
  * Prints lines of "row, name, value", separated by tabs.
@@ -23,10 +29,13 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/io_uring.h>
 #include <linux/perf_event.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +44,8 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -202,30 +213,90 @@ static void rows_mmap(const char *path)
 }
 
 /* One fault for 1 GiB, or many: all of them are counted. */
+static void touch_giant(const char *what, int fd, bool write)
+{
+	volatile uint8_t *p = map_at(GB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0, GB, 0);
+	uint64_t t = now();
+	size_t i;
+
+	for (i = 0; i < GB; i += PMD) {
+		if (write)
+			p[i] = i;
+		else
+			(void)p[i];
+	}
+	row(what, now() - t, 1);
+	munmap((void *)p, GB);
+}
+
 static void rows_giant(const char *path)
 {
-	const char * const names[] = {
-		"first write of 1 GiB", "read of 1 GiB again",
-	};
-	size_t i, size;
-	unsigned int pass;
-	volatile uint8_t *p;
-	uint64_t t;
+	size_t size;
 	int fd = open_file(path, O_RDWR, &size);
 
-	for (pass = 0; pass < 2; pass++) {
-		p = map_at(GB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0, GB, 0);
-		t = now();
-		for (i = 0; i < GB; i += PMD) {
-			if (pass)
-				(void)p[i];
-			else
-				p[i] = i;
-		}
-		row(names[pass], now() - t, 1);
-		munmap((void *)p, GB);
-	}
+	touch_giant("first write of 1 GiB", fd, true);
+	touch_giant("read of 1 GiB again", fd, false);
 	close_file(fd, "1 GiB faults");
+}
+
+/* The first access could decide how all others map the file. */
+static void rows_order(const char *path)
+{
+	volatile uint8_t *p;
+	size_t size;
+	int fd = open_file(path, O_RDWR, &size);
+
+	p = map(fd, 0, PMD, PAGE);
+	(void)*p;
+	munmap((void *)p, PMD);
+	touch_giant("read of 1 GiB after one 4 KiB access", fd, false);
+	touch_giant("read of 1 GiB after that", fd, false);
+	close_file(fd, "1 GiB after 4 KiB");
+}
+
+/*
+ * At an address that allows 2 MiB, but not 1 GiB. The first row has what a program
+ * pays that reads a word of each 2 MiB, the second one all faults for them.
+ */
+static void rows_below(const char *path)
+{
+	static const char * const names[] = {
+		"read re-fault 2 MiB of a 1 GiB entry",
+		"read of 2 MiB of a 1 GiB entry every 64 KiB",
+	};
+	const size_t steps[] = { PMD, AROUND };
+	size_t i, off, size;
+	uint64_t ns[NR_PMD], cost = clock_cost(), t;
+	volatile uint8_t *p;
+	unsigned int k;
+	int fd = open_file(path, O_RDWR, &size);
+
+	for (k = 0; k < 2; k++) {
+		p = map_at(NR_PMD * PMD, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0, GB, PMD);
+		for (i = 0; i < NR_PMD; i++) {
+			t = now();
+			for (off = 0; off < PMD; off += steps[k])
+				(void)p[i * PMD + off];
+			ns[i] = now() - t - cost;
+		}
+		row_uninterrupted(names[k], ns, NR_PMD);
+		munmap((void *)p, NR_PMD * PMD);
+	}
+	close_file(fd, "2 MiB of 1 GiB");
+}
+
+/* With 2 MiB: where the file could be mapped with 1 GiB, the address does not allow it. */
+static void fill(const char *path)
+{
+	volatile uint8_t *p;
+	size_t off, size;
+	int fd = open_file(path, O_RDWR, &size);
+
+	p = map_at(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0, GB, PMD);
+	for (off = 0; off < size; off += PMD)
+		p[off] = 1;
+	munmap((void *)p, size);
+	close(fd);
 }
 
 enum order { SEQUENTIAL, RANDOM, SPARSE };
@@ -448,15 +519,28 @@ static uint64_t timed_write(const char *path, const char *text)
 	return executed() - t;
 }
 
+/*
+ * The least of three: after much else has been done, the first one may take several
+ * times as many instructions.
+ */
 static void rows_bind(const char *dev, const char *driver)
 {
-	const char *path = strf("/sys/bus/dax/drivers/%s/unbind", driver);
-	uint64_t size = dax_size(dev), before;
+	const char *unbind = strf("/sys/bus/dax/drivers/%s/unbind", driver);
+	const char *bind = strf("/sys/bus/dax/drivers/%s/bind", driver);
+	uint64_t size = dax_size(dev), before, t, off = UINT64_MAX, on = UINT64_MAX;
+	unsigned int i;
 
-	row("unbind per GiB", timed_write(path, dev) * GB, size);
-	before = memmap_bytes();
-	path = strf("/sys/bus/dax/drivers/%s/bind", driver);
-	row("bind per GiB", timed_write(path, dev) * GB, size);
+	for (i = 0; i < 3; i++) {
+		t = timed_write(unbind, dev);
+		if (t < off)
+			off = t;
+		before = memmap_bytes();
+		t = timed_write(bind, dev);
+		if (t < on)
+			on = t;
+	}
+	row("unbind per GiB", off * GB, size);
+	row("bind per GiB", on * GB, size);
 	/* what is bytes of MiB is MiB of TiB */
 	row("struct pages in MiB per TiB", memmap_bytes() - before, size / MB);
 }
@@ -517,76 +601,275 @@ static uint64_t sampler_stop(struct sampler *s)
 	return max > SAMPLE_NS ? max - SAMPLE_NS : 0;
 }
 
-/* @n entries are all that there is below @dir. */
-static void rows_unmount(const char *dir, unsigned int n)
+/* In one number: what an entry adds to it is known from two mounts. */
+static void row_unmount(const char *dir)
 {
-	struct sampler s;
-	uint64_t t;
+	uint64_t t = executed();
 
-	sampler_start(&s);
-	t = executed();
 	if (umount(dir))
 		err(1, "%s", dir);
-	t = executed() - t;
-	row(n > 1 ? "unmount per 2 MiB entry" : "unmount of 1 GiB", t, n);
-	row(n > 1 ? "its longest interrupt delay" : "its longest interrupt delay (1 GiB)",
-	    sampler_stop(&s), 1);
+	row("unmount", executed() - t, 1);
 }
 
-static pthread_barrier_t barrier;
+/* Samples are no part of what unmount costs, so that this is another run. */
+static void row_delay(const char *dir)
+{
+	struct sampler s;
+
+	sampler_start(&s);
+	if (umount(dir))
+		err(1, "%s", dir);
+	row("longest interrupt delay of unmount", sampler_stop(&s), 1);
+}
+
+/*
+ * Buffers of io_uring are pinned for as long as they are registered. The memory has been
+ * touched before, so that this is all that there is to do. File systems that may have to
+ * take a page away refuse it.
+ */
+static void rows_register(const char *path)
+{
+	static struct io_uring_params params;
+	struct iovec iov = { .iov_len = PMD };
+	uint64_t ns[64], t, cost = clock_cost();
+	const unsigned int n = sizeof(ns) / sizeof(*ns);
+	int ring = syscall(SYS_io_uring_setup, 1, &params), ret = 0, fd = -1;
+	unsigned int i;
+	size_t size;
+
+	if (path)
+		fd = open_file(path, O_RDWR, &size);
+	iov.iov_base = map_at(PMD, PROT_READ | PROT_WRITE,
+			      path ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, fd, 0, PMD, 0);
+	if (!path)
+		madvise(iov.iov_base, PMD, strstr(name, "huge") ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	memset(iov.iov_base, 1, PMD);
+	/* once before: what is done only for the first pin of a file does not count */
+	for (i = 0; i <= n; i++) {
+		t = now();
+		ret = syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &iov, 1);
+		if (!ret)
+			ret = syscall(SYS_io_uring_register, ring, IORING_UNREGISTER_BUFFERS, NULL, 0);
+		if (i)
+			ns[i - 1] = now() - t - cost;
+		if (ret && errno != EOPNOTSUPP)
+			err(1, "%s: io_uring_register", name);
+	}
+	row_uninterrupted(ret ? "refused registration of 2 MiB" : "register and unregister 2 MiB", ns, n);
+}
+
+/*
+ * Threads and processes. Times are those of the wall clock, and the machine does other
+ * things as well, so that what counts is the median of many passes. With two CPUs, they
+ * are those during which the other has done something, too: it has not been waiting for
+ * a CPU. If a pass took four times as long as another, this one has.
+ */
+#define MAX_PASSES 2048
+#define FOR_NS 1000000000ULL	/* no pass begins later */
 
 struct faulter {
-	pthread_t thread;
+	const struct test *test;
 	int fd;
-	uint64_t ns;
+	off_t off;
+	volatile unsigned int done;	/* passes, and calls of munmap() */
+	uint64_t min;		/* of all passes */
+	unsigned int nr;	/* passes that count */
+	uint64_t ns[MAX_PASSES];
 };
+
+/* shared by all of them */
+struct team {
+	int missing;
+	bool at_once;
+	struct faulter f[2];
+};
+
+static struct team *team;
+
+struct test {
+	const char *name;
+	size_t len;		/* mapped by a pass */
+	uint64_t (*pass)(volatile uint8_t *p);
+	unsigned int nr;	/* faults of a pass, or pages */
+	unsigned int passes;
+	bool first;		/* each pass has a part of its own */
+};
+
+static uint64_t pass_small(volatile uint8_t *p)
+{
+	return touch(p, false, RANDOM);
+}
+
+static uint64_t pass_huge(volatile uint8_t *p)
+{
+	uint64_t t = now();
+	unsigned int i;
+
+	for (i = 0; i < NR_PMD; i++)
+		(void)p[i * PMD];
+	return now() - t;
+}
+
+#define NR_FIRST 8
+
+static uint64_t pass_first(volatile uint8_t *p)
+{
+	uint64_t t = now();
+	unsigned int i;
+
+	for (i = 0; i < NR_FIRST; i++)
+		p[i * PMD] = 1;
+	return now() - t;
+}
+
+/* The scheduler may leave two of them on one CPU for longer than they run. */
+static void own_cpu(unsigned int i)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(i % sysconf(_SC_NPROCESSORS_ONLN), &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		err(1, "sched_setaffinity");
+}
 
 static void *fault_thread(void *arg)
 {
-	const unsigned int passes = 20;
-	struct faulter *f = arg;
-	unsigned int i;
+	struct faulter *f = arg, *other = &team->f[f == team->f];
+	const struct test *test = f->test;
+	/* page tables of its own */
+	void *address = (void *)((1UL << 40) + (f - team->f) * GB);
+	uint64_t end;
+	unsigned int i, done;
 
-	pthread_barrier_wait(&barrier);
-	for (i = 0; i < passes; i++) {
-		volatile uint8_t *p = mmap(NULL, SMALL, PROT_READ, MAP_SHARED,
-					   f->fd, 0);
+	own_cpu(f - team->f);
+	/* what sleeps until the other is there comes back late */
+	__atomic_sub_fetch(&team->missing, 1, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&team->missing, __ATOMIC_ACQUIRE))
+		sched_yield();
+	end = now() + FOR_NS;
+	for (i = 0; i < test->passes && now() < end; i++) {
+		off_t off = f->off + (test->first ? i * test->len : 0);
+		volatile uint8_t *p = mmap(address, test->len, PROT_READ | PROT_WRITE,
+					   MAP_SHARED | MAP_FIXED, f->fd, off);
 
 		if (p == MAP_FAILED)
 			err(1, "mmap");
-		f->ns += touch(p, false, RANDOM) / passes;
-		munmap((void *)p, SMALL);
+		done = other->done;
+		f->ns[f->nr] = test->pass(p);
+		if (f->ns[f->nr] < f->min)
+			f->min = f->ns[f->nr];
+		f->nr += !team->at_once || other->done != done;
+		f->done++;
+		munmap((void *)p, test->len);
+		f->done++;
 	}
 	return NULL;
 }
 
-static void row_threads(const char *what, int nr, int nfiles, char **paths)
+enum team_kind { THREADS, PROCESSES };
+
+static void run_team(enum team_kind kind, int nr)
 {
-	struct faulter f[2] = {};
-	uint64_t sum = 0;
+	pthread_t thread[2];
+	int i;
+
+	for (i = 0; i < nr; i++) {
+		if (kind == THREADS) {
+			pthread_create(&thread[i], NULL, fault_thread, &team->f[i]);
+		} else if (!fork()) {
+			fault_thread(&team->f[i]);
+			_exit(0);
+		}
+	}
+	for (i = 0; i < nr; i++) {
+		if (kind == THREADS)
+			pthread_join(thread[i], NULL);
+		else
+			wait(NULL);
+	}
+}
+
+static uint64_t median(struct faulter *f)
+{
+	unsigned int n = 0;
+
+	qsort(f->ns, f->nr, sizeof(*f->ns), compare);
+	while (n < f->nr && f->ns[n] < 4 * f->min)
+		n++;
+	return n ? f->ns[n / 2] : 0;
+}
+
+/* @used: how much of each file has been accessed by tests of first faults */
+static void row_team(const struct test *test, enum team_kind kind, int nr, int nfiles,
+		     char **paths, off_t *used)
+{
+	static const char * const names[] = { "threads", "processes" };
+	uint64_t sum = 0, one;
+	bool whole = true;
 	size_t size;
 	int i;
 
-	pthread_barrier_init(&barrier, NULL, nr);
+	team->missing = nr;
+	team->at_once = nr > 1 && sysconf(_SC_NPROCESSORS_ONLN) > 1;
 	for (i = 0; i < nr; i++) {
-		f[i].fd = open_file(paths[i % nfiles], O_RDONLY, &size);
-		pthread_create(&f[i].thread, NULL, fault_thread, &f[i]);
+		struct faulter *f = &team->f[i];
+
+		*f = (struct faulter){ .test = test, .min = UINT64_MAX };
+		f->fd = open_file(paths[i % nfiles], O_RDWR, &size);
+		f->off = used[i % nfiles];
+		if (test->first)
+			used[i % nfiles] += test->passes * test->len;
 	}
+	run_team(kind, nr);
 	for (i = 0; i < nr; i++) {
-		pthread_join(f[i].thread, NULL);
-		sum += f[i].ns;
-		close(f[i].fd);
+		one = median(&team->f[i]);
+		whole &= one != 0;
+		sum += one;
+		close(team->f[i].fd);
 	}
-	row(what, sum / nr, SMALL / PAGE);
+	/* not if they were never there at once */
+	if (!whole)
+		return;
+	row(nr == 1 ? strf("%s, one thread", test->name) :
+	    strf("%s, two %s, %s", test->name, names[kind], nfiles == 1 ? "one file" : "two files"),
+	    sum / nr, test->nr);
 }
 
-/* Wall clock, for one thread alone and for two: the ratio is what counts. */
-static void rows_threads(int n, char **paths)
+static void rows_team(const struct test *test, char **paths)
 {
-	row_threads("read fault one thread", 1, 1, paths);
-	row_threads("read fault two threads on one file", 2, 1, paths);
-	if (n > 1)
-		row_threads("read fault two threads on two files", 2, 2, paths);
+	off_t used[2] = {};
+	enum team_kind kind;
+	int nfiles;
+
+	row_team(test, THREADS, 1, 1, paths, used);
+	for (kind = THREADS; kind <= PROCESSES; kind++)
+		for (nfiles = 1; nfiles <= 2; nfiles++)
+			row_team(test, kind, 2, nfiles, paths, used);
+}
+
+static void rows_threads(char **paths, bool first)
+{
+	const struct test small = {
+		.name = "read fault 4 KiB", .pass = pass_small,
+		.len = SMALL, .nr = SMALL / PAGE, .passes = MAX_PASSES,
+	}, huge = {
+		.name = "read re-fault 2 MiB", .pass = pass_huge,
+		.len = NR_PMD * PMD, .nr = NR_PMD, .passes = MAX_PASSES,
+	}, fresh = {
+		.name = "first write fault 2 MiB", .pass = pass_first,
+		.len = NR_FIRST * PMD, .nr = NR_FIRST, .passes = 16, .first = true,
+	};
+
+	team = mmap(NULL, sizeof(*team), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (team == MAP_FAILED)
+		err(1, "mmap");
+	if (first) {
+		rows_team(&fresh, paths);
+		return;
+	}
+	rows_team(&small, paths);
+	rows_team(&huge, paths);
 }
 
 int main(int argc, char **argv)
@@ -601,14 +884,22 @@ int main(int argc, char **argv)
 			touch_dir(argv[i], *what == 't');
 		return 0;
 	}
-	if (argc < 4)
-		errx(2, "see the head of bench.c");
 	name = argv[2];
 	map_stats(getenv("BENCH_STATS"));
+	if (!strcmp(what, "register")) {
+		rows_register(argv[3]);
+		return 0;
+	}
+	if (argc < 4)
+		errx(2, "see the head of bench.c");
 	if (!strcmp(what, "mmap"))
 		rows_mmap(argv[3]);
 	else if (!strcmp(what, "giant"))
 		rows_giant(argv[3]);
+	else if (!strcmp(what, "order"))
+		rows_order(argv[3]);
+	else if (!strcmp(what, "below"))
+		rows_below(argv[3]);
 	else if (!strcmp(what, "small"))
 		rows_small(argv[3]);
 	else if (!strcmp(what, "fresh"))
@@ -622,11 +913,17 @@ int main(int argc, char **argv)
 	else if (!strcmp(what, "bind"))
 		rows_bind(argv[3], argv[4]);
 	else if (!strcmp(what, "unmount"))
-		rows_unmount(argv[3], argc > 4 ? atoi(argv[4]) : 1);
+		row_unmount(argv[3]);
+	else if (!strcmp(what, "delay"))
+		row_delay(argv[3]);
 	else if (!strcmp(what, "first"))
 		rows_first(argc - 3, argv + 3);
-	else if (!strcmp(what, "threads"))
-		rows_threads(argc - 3, argv + 3);
+	else if (!strcmp(what, "fill"))
+		fill(argv[3]);
+	else if (argc > 4 && !strcmp(what, "threads"))
+		rows_threads(argv + 3, false);
+	else if (argc > 4 && !strcmp(what, "first-threads"))
+		rows_threads(argv + 3, true);
 	else
 		errx(2, "what is %s?", what);
 	return 0;

@@ -4,6 +4,8 @@
 #
 #   bench.sh icount [FILES]	all rows, and FILES more files for what grows
 #   bench.sh wall		a few rows and the threads, by the wall clock
+#   bench.sh threads		the threads only, for a guest with one CPU
+#   bench.sh fio JOBS		fio, by the wall clock
 #   bench.sh long		a file of half a million extents beside one of one extent
 . /tests/dax.sh
 kind=$1 files=${2:-0}
@@ -85,41 +87,112 @@ for d in ext4 tmpfs huge; do
 done
 sync
 
-mount_made() { # DEVICE BYTES SIZE: a file of SIZE on folios of BYTES, as /mnt/made/one
-	dax_set_folio $1 $2 && dax_set_mode $1 famfs || return 1
-	printf 'dev 0 /dev/%s\nfile one 644 %s simple 0:0:%s\n' $1 $3 $3 > /tmp/layout.made
+mount_made() { # DEVICE SIZE: a file of SIZE as /mnt/made/one
+	dax_set_mode $1 famfs || return 1
+	printf 'dev 0 /dev/%s\nfile one 644 %s simple 0:0:%s\n' $1 $2 $2 > /tmp/layout.made
 	start /tmp/layout.made /mnt/made /tmp/stats.made
 	: < /mnt/made/one
 }
+unless_famfs() { # NAME COMMAND...: what has been measured for famfs without an option
+	local name=$1
+	shift
+	"$@" > /tmp/unless || return 1
+	[ $name = famfs ] || cat /tmp/unless
+}
+mapped_giant() { # NAME: orders of access, with mappings of 1 GiB; unmount with one such entry
+	local what
+	bench below $1 /mnt/made/one && umount /mnt/made && mount_made $giant 1G &&
+		bench order $1 /mnt/made/one && umount /mnt/made || return 1
+	for what in unmount delay; do
+		mount_made $giant 1G && bench giant $1 /mnt/made/one > /dev/null &&
+			bench $what $1 /mnt/made > /tmp/$what || return 1
+		sed 's/unmount/unmount of 1 GiB/' /tmp/$what
+	done
+}
 made() { # NAME BYTES: what depends on who makes the folios
 	if [ $2 -le $((2 * M)) ]; then
-		mount_made $raw $2 256M || return 1
-		bench mmap $1 /mnt/made/one > /tmp/mmap || return 1
-		[ $1 = famfs ] || cat /tmp/mmap
-		[ $1 = famfs ] || bench small $1 /mnt/made/one
-		bench unmount $1 /mnt/made 32 || return 1
+		dax_set_folio $raw $2 && mount_made $raw 256M &&
+			unless_famfs $1 bench mmap $1 /mnt/made/one &&
+			unless_famfs $1 bench small $1 /mnt/made/one && umount /mnt/made || return 1
 	fi
-	mount_made $giant $2 1G || return 1
-	bench giant $1 /mnt/made/one > /tmp/giant || return 1
-	[ $1 = famfs ] || cat /tmp/giant
+	dax_set_folio $giant $2 && mount_made $giant 1G &&
+		unless_famfs $1 bench giant $1 /mnt/made/one || return 1
+	# folios of 2 MiB cannot be mapped with 1 GiB
 	case $2 in
 	$((2 * M))) umount /mnt/made ;;
-	*) bench unmount $1 /mnt/made 1 ;;
+	*) mapped_giant $1 ;;
 	esac || return 1
 	bench bind $1 $giant fsdev_dax
+}
+# Unmount has a cost of its own. What it adds for each entry is the difference of two.
+few=32 many=1024
+unmounts() { # NAME BYTES
+	# no more memory than that: a device of which all is bound takes long
+	dax_set_folio $hmem $2 && dax_resize $hmem $((2 * many * M)) || return 1
+	for n in $few $many; do
+		mount_made $hmem $((2 * n))M && bench fill $1 /mnt/made/one &&
+			bench unmount $1 /mnt/made || return 1
+	done > /tmp/unmount
+	awk -F '\t' -v few=$few -v many=$many 'NR == 1 { base = $3; next } {
+		each = ($3 - base) / (many - few)
+		printf "unmount per 2 MiB entry\t%s\t%.1f\n", $2, each
+		printf "unmount without entries\t%s\t%.1f\n", $2, base - few * each
+	}' /tmp/unmount
+	mount_made $hmem $((2 * many))M && bench fill $1 /mnt/made/one && bench delay $1 /mnt/made
+}
+# First faults are of files of a new mount. Their memory has been touched before, so that the
+# machine has it.
+first_threads() { # NAME BYTES
+	dax_set_folio $hmem $2 && dax_resize $hmem $((2304 * M)) && dax_set_mode $hmem famfs || return 1
+	{
+		echo "dev 0 /dev/$hmem"
+		echo "file one 644 1792M simple 0:0:1792M"
+		echo "file other 644 512M simple 0:1792M:512M"
+	} > /tmp/layout.made
+	start /tmp/layout.made /mnt/made /tmp/stats.made
+	bench fill $1 /mnt/made/one && bench fill $1 /mnt/made/other && umount /mnt/made || return 1
+	start /tmp/layout.made /mnt/made /tmp/stats.made
+	bench first-threads $1 /mnt/made/one /mnt/made/other && umount /mnt/made
 }
 
 peers="ext4:/mnt/ext4/one tmpfs:/mnt/tmpfs/one tmpfs-huge:/mnt/huge/one"
 famfs="famfs:/mnt/famfs/one"
-if [ $kind = wall ]; then
-	each mmap devdax:/dev/$raw $peers $famfs | grep -v '	tmpfs	'
-	each small $peers $famfs
-	each rw $peers $famfs
-	cp /mnt/tmpfs/one /mnt/tmpfs/other
-	cp /mnt/ext4/one /mnt/ext4/other
-	for f in famfs tmpfs ext4; do
-		bench threads $f /mnt/$f/one /mnt/$f/other
+# MiB per second of $files jobs for three seconds each, on 64 MiB. A job that fails is left
+# out: raw devdax has neither pread nor pwrite.
+fio_row() { # ENGINE BYTES PATTERN NAME:FILE
+	chroot /apps /usr/bin/fio --minimal --name=job --thread --group_reporting --numjobs=$files \
+		--ioengine=$1 --bs=$2 --rw=$3 --filename=${4#*:} --size=64M --time_based --runtime=3 \
+		--norandommap --randseed=1 --fallocate=none --allow_file_create=0 \
+		--overwrite=1 2> /dev/null |
+		awk -F ';' -v row="$1 $3 $2" -v name=${4%%:*} '$5 == 0 && $7 + $48 {
+			printf "%s\t%s\t%.1f\n", row, name, ($7 + $48) / 1024 }'
+}
+if [ $kind = fio ]; then
+	for d in dev proc sys tmp mnt; do
+		mkdir -p /apps/$d && mount --rbind /$d /apps/$d || exit 1
 	done
+	for engine in mmap psync; do
+		for access in "4k randread" "4k randwrite" "2m read" "2m write"; do
+			for f in devdax:/dev/$raw $peers $famfs; do
+				fio_row $engine $access $f
+			done
+		done
+	done
+	exit
+fi
+if [ $kind != icount ]; then
+	if [ $kind = wall ]; then
+		each mmap devdax:/dev/$raw $peers $famfs | grep -v '	tmpfs	'
+		each small $peers $famfs
+		each rw $peers $famfs
+	fi
+	for d in huge ext4; do
+		dd if=/dev/zero of=/mnt/$d/other bs=$((2 * M)) count=32 2> /dev/null || exit 1
+	done
+	bench threads ext4 /mnt/ext4/one /mnt/ext4/other
+	bench threads tmpfs-huge /mnt/huge/one /mnt/huge/other
+	bench threads famfs /mnt/famfs/one /mnt/famfs/other
+	umount /mnt/famfs && first_threads famfs 4096 && first_threads famfs-2m $((2 * M))
 	exit
 fi
 
@@ -140,23 +213,30 @@ each giant devdax:/dev/$giant famfs:/mnt/famfs/giant famfs-big:/mnt/famfs/big
 each open $peers famfs:/mnt/noopen/one
 each upcall famfs:/mnt/famfs/one
 bench first famfs /mnt/famfs/f*
+for f in devdax:/dev/$raw anon: anon-huge: $peers famfs:/mnt/famfs/one; do
+	bench register ${f%%:*} ${f#*:} || exit 1
+done
 bench bind devdax $giant device_dax && made famfs 4096 && made famfs-2m $((2 * M)) &&
 	made famfs-1g $((1024 * M)) || exit 1
-[ $files != 0 ] || exit 0
 
 again() { # FILES: the same again, with so many files in the caches
 	each small famfs-$1:/mnt/famfs/one
 	each rw famfs-$1:/mnt/famfs/one
 	each upcall famfs-$1:/mnt/famfs/one
 }
-again 100
 
 slab() { # -> bytes
 	awk '/^Slab:/ { print $2 * 1024 }' /proc/meminfo
 }
-bench stat /mnt/famfs/d*
-before=$(slab)
-bench touch /mnt/famfs/d*
-printf 'memory per cached file\tfamfs\t%d\n' $((($(slab) - before + files / 2) / files))
-again $files
-bench first famfs-$files /mnt/famfs/g*
+
+if [ $files != 0 ]; then
+	again 100
+	bench stat /mnt/famfs/d*
+	before=$(slab)
+	bench touch /mnt/famfs/d*
+	printf 'memory per cached file\tfamfs\t%d\n' $((($(slab) - before + files / 2) / files))
+	again $files
+	bench first famfs-$files /mnt/famfs/g*
+fi
+# the device of all the files above
+umount /mnt/famfs && unmounts famfs 4096 && unmounts famfs-2m $((2 * M))

@@ -1,6 +1,24 @@
 # Rows of a file of 954 GiB in extents of 2 MiB, in no order, and of a file of 2 GiB in one extent
 # on the same device. Sourced by bench.sh. That many struct pages fit into the guest since
 # folios of 2 MiB are built in advance.
+#
+# Before, what binding takes with this kernel, which shares most struct pages of such folios
+# (CONFIG_NO_PAGE_MAPCOUNT): of the first GiB of the device, by drivers and sizes of folios.
+bound() { # NAME DRIVER MODE
+	dax_set_mode $hmem $3 && bench bind $1 $hmem $2 && dax_disable $hmem
+}
+attr=$DAX/devices/$hmem
+all=$(cat $attr/size) align=$(cat $attr/align)
+dax_resize $hmem $((1024 * M)) && insmod /tests/device_dax.ko && dax_disable $hmem || exit 1
+for d in devdax-2m:$((2 * M)) devdax-1g:$((1024 * M)); do
+	echo ${d#*:} > $attr/align && bound ${d%:*} device_dax devdax || exit 1
+done
+echo $align > $attr/align || exit 1
+for f in famfs-4k:4096 famfs-2m:$((2 * M)) famfs-1g:$((1024 * M)); do
+	dax_set_folio $hmem ${f#*:} && bound ${f%:*} fsdev_dax famfs || exit 1
+done
+dax_resize $hmem $all || exit 1
+
 extents=$((954 * 512))
 used() { # -> bytes of the kernel in slabs and vmalloc()
 	awk '/^(Slab|VmallocUsed):/ { sum += $2 } END { print sum * 1024 }' /proc/meminfo

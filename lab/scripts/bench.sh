@@ -4,7 +4,8 @@
 #   bench.sh all	all rows, a chart, and a few rows by the wall clock
 #   bench.sh gate	fails if famfs is more than 3 % above lab/bench/BASE.csv
 #   bench.sh baseline	makes that file
-#   bench.sh long	a file of nearly a TiB, with the kernel of "make modules"
+#   bench.sh fio	fio on one CPU and on two, by the wall clock
+#   bench.sh long	a file of nearly a TiB, and binding, with the kernel of "make modules"
 #
 # With -icount the guest's clock advances by one nanosecond per instruction.
 # What else could differ from run to run is fixed: random numbers, the time of
@@ -29,11 +30,25 @@ tests=$linux/tools/testing/selftests/filesystems/famfs
 gcc -static -O2 -Wall -pthread -isystem $build/headers/include -I $tests -o $build/selftests/bench lab/bench/bench.c $tests/util.c
 cp lab/bench/bench.sh lab/bench/long.sh $build/selftests/
 extra=
-[ "$1" != long ] || {
+case $1 in
+long)
 	extra=$out/long
 	mkdir -p $extra/tests
 	find $linux/obj-modules -name '*.ko' -exec cp {} $extra/tests/ \;
-}
+	;;
+fio)
+	# a system of its own in the guest, without what fio does not open
+	lab/scripts/unpack.sh bookworm fio fio
+	extra=$out/fio
+	rm -rf $extra
+	mkdir -p $extra/apps
+	for d in bin lib lib64 usr; do
+		cp -a build/debian/fio/$d $extra/apps/
+	done
+	rm -rf $extra/apps/usr/share $extra/apps/usr/sbin $extra/apps/usr/lib/python3* \
+		$extra/apps/usr/lib/x86_64-linux-gnu/gconv $extra/apps/usr/lib/x86_64-linux-gnu/perl*
+	;;
+esac
 lab/scripts/initramfs.sh $extra
 rm $build/selftests/ext4.gz
 
@@ -82,6 +97,13 @@ long)
 			insmod /tests/\$m.ko || exit; done
 			sh /tests/bench.sh long" > $out/long.tsv || { cat $out/long.tsv >&2; exit 1; }
 	table all $out/long.tsv
+	;;
+fio)
+	for cpus in 1 2; do
+		run fio-$cpus $cpus "" fio $cpus
+		printf '\n%d CPU, MiB per second of all jobs:\n\n' $cpus
+		table all $out/fio-$cpus.tsv
+	done | tee $out/fio.md
 	;;
 all)
 	run bench 1 "$icount" icount 100000
