@@ -230,6 +230,19 @@ static vm_fault_t famfs_folio_fault(struct vm_fault *vmf, unsigned int order)
 	return ret ?: dax_iomap_fault(vmf, order, NULL, NULL, &famfs_iomap_ops);
 }
 
+/* Smaller faults came first, and their entries are in the way of one of 1 GiB. */
+static vm_fault_t famfs_merge_fault(struct vm_fault *vmf)
+{
+	struct address_space *mapping = vmf->vma->vm_file->f_mapping;
+	vm_fault_t ret = VM_FAULT_FALLBACK;
+
+	filemap_invalidate_lock(mapping);
+	if (dax_iomap_merge(vmf, &famfs_iomap_ops))
+		ret = famfs_folio_fault(vmf, PUD_ORDER);
+	filemap_invalidate_unlock(mapping);
+	return ret;
+}
+
 /* The first access to a part of the file by anybody: the map is needed. */
 static vm_fault_t famfs_map_fault(struct vm_fault *vmf, unsigned int order)
 {
@@ -237,12 +250,17 @@ static vm_fault_t famfs_map_fault(struct vm_fault *vmf, unsigned int order)
 	bool write = (vmf->flags & FAULT_FLAG_WRITE) &&
 		     (vmf->vma->vm_flags & VM_SHARED);
 	vm_fault_t ret;
+	bool merge;
 
 	if (write)
 		sb_start_pagefault(inode->i_sb);
 	filemap_invalidate_lock_shared(inode->i_mapping);
 	ret = famfs_folio_fault(vmf, order);
+	merge = ret == VM_FAULT_FALLBACK && order == PUD_ORDER &&
+		dax_iomap_can_merge(vmf, &famfs_iomap_ops);
 	filemap_invalidate_unlock_shared(inode->i_mapping);
+	if (merge)
+		ret = famfs_merge_fault(vmf);
 	if (write)
 		sb_end_pagefault(inode->i_sb);
 	return ret;
@@ -256,10 +274,6 @@ static vm_fault_t famfs_huge_fault(struct vm_fault *vmf, unsigned int order)
 	if (famfs_usable(inode))
 		ret = dax_map_fault(vmf, order);
 	if (!ret)
-		ret = famfs_map_fault(vmf, order);
-	/* smaller faults came first, and are in the way of one of 1 GiB */
-	if (ret == VM_FAULT_FALLBACK && order == PUD_ORDER &&
-	    dax_iomap_merge(vmf, &famfs_iomap_ops))
 		ret = famfs_map_fault(vmf, order);
 	trace_famfs_fault(inode, vmf, order, ret);
 	return ret;
