@@ -85,7 +85,7 @@ echo "# struct pages of a GiB: $four KiB; $two KiB in folios of 2 MiB, $one KiB 
 [ "$four" = 16384 ] && [ "$two" = 4096 ] && [ "$one" = 8 ]
 result $? "pre-built folios share struct pages"
 dax_set_folio $(device) 4096
-load fuse kmem && devs=$(sh /tests/setup.sh $(device)) && env "$devs" /tests/folio_test > /tmp/folio &&
+load fuse kmem && devs=$(sh /tests/setup.sh $(device)) && env "$devs" /tests/folio_test -V pmem > /tmp/folio &&
 	! grep -q '# SKIP' /tmp/folio
 result $? "and serve any mapping"
 grep '^not ok\|# SKIP\|^# Totals' /tmp/folio | sed 's/^/# /'
