@@ -14,7 +14,7 @@ set xtics rotate by -25 nomirror
 set key outside top center horizontal
 set bmargin 7
 set rmargin 8
-rows = "< grep -e ^row -e fault -e ^unmap -e '1 byte' -e '4 KiB,' -e '^open + close,' " . csv . " | grep -v upcalls"
+rows = "< grep -e ^row -e fault -e ^unmap -e '1 byte' -e '4 KiB,' -e '^open + close,' " . csv . " | grep -v -e upcalls -e '1 GiB'"
 name(i) = word("devdax ext4 tmpfs tmpfs-huge famfs", i)
 color(i) = word("#9e9e9e #4e79a7 #76b7b2 #59a14f #d62728", i)
 plot for [i=1:5] rows using name(i):xtic(1) title name(i) lc rgb color(i)
