@@ -8,14 +8,16 @@ mkdir -p $BUILD/selftests
 cp $build/selftests/famfs_server $build/selftests/folio_test $build/selftests/setup.sh $BUILD/selftests/
 find $linux/obj-modules -name '*.ko' -exec cp {} $BUILD/selftests/ \;
 lab/scripts/initramfs.sh
-lab/scripts/guest.sh -t 400 $BUILD/bzImage 'sh /tests/modules.sh'
-! lab/scripts/problems.sh $BUILD/console.log
+boot() { # ARGUMENT... of guest.sh
+	lab/scripts/guest.sh "$@"
+	if lab/scripts/problems.sh $BUILD/console.log; then exit 1; fi
+}
+boot -t 400 $BUILD/bzImage 'sh /tests/modules.sh'
 # A CPU without pages of 1 GiB
-lab/scripts/guest.sh -t 100 -q '-cpu max,-pdpe1gb' $BUILD/bzImage '. /tests/dax.sh
+boot -t 100 -q '-cpu max,-pdpe1gb' $BUILD/bzImage '. /tests/dax.sh
 insmod /tests/dax_hmem.ko && dev=$(ls $DAX/devices) && dax_disable $dev || exit 1
 if (echo 1073741824 > $DAX/devices/$dev/align) 2> /dev/null; then
 	echo "not ok 1 alignment of 1 GiB is refused"
 	exit 1
 fi
 echo 2097152 > $DAX/devices/$dev/align && echo "ok 1 alignment of 1 GiB is refused"'
-! lab/scripts/problems.sh $BUILD/console.log
