@@ -6,6 +6,7 @@
 #ifndef DEVICE_H
 #define DEVICE_H
 
+#include <err.h>
 #include <stddef.h>
 
 /* As much as is copied at once: half of the memory that QEMU's "edu" device has. */
@@ -26,5 +27,12 @@ struct device {
 extern const struct device vfio_device;
 /* rxe0, with a queue pair that is connected to itself. */
 extern const struct device rdma_device;
+
+/* What sets errno has been successful. */
+static inline void need(int ok, const char *what)
+{
+	if (!ok)
+		err(1, "%s", what);
+}
 
 #endif

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* rxe0, RDMA in software: a queue pair writes from a memory region to the same one. */
-#include <err.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,12 +16,6 @@ static struct ibv_pd *pd;
 static struct ibv_cq *cq;
 static struct ibv_qp *qp;
 static struct ibv_mr *mr;
-
-static void need(int ok, const char *what)
-{
-	if (!ok)
-		err(1, "%s", what);
-}
 
 /* These return an errno. */
 static void need_zero(int error, const char *what)

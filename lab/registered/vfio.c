@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* QEMU's "edu" device, which has a DMA engine and a buffer of 4 KiB. */
 #include <dirent.h>
-#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -29,12 +28,6 @@
 static int container = -1, group = -1, device = -1;
 static size_t size;
 static uint64_t bar;
-
-static void need(int ok, const char *what)
-{
-	if (!ok)
-		err(1, "%s", what);
-}
 
 static void set(unsigned int reg, uint32_t value)
 {
