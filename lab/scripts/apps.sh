@@ -23,15 +23,10 @@ esac
 # shellcheck disable=SC2086
 lab/scripts/unpack.sh bookworm $root $packages
 
-# A system of its own in the guest, without what no program here opens.
 rm -rf $BUILD/selftests $extra
 mkdir -p $BUILD/selftests $apps/tests
 cp $selftests/famfs_server $BUILD/selftests/
-for d in bin lib lib64 usr; do
-	cp -a build/debian/$root/$d $apps/
-done
-rm -rf $apps/usr/share $apps/usr/sbin $apps/usr/lib/x86_64-linux-gnu/gconv \
-	$apps/usr/lib/x86_64-linux-gnu/perl* $apps/usr/lib/python3*/lib2to3
+lab/scripts/rootfs.sh $root $apps
 cp lab/guest/apps_*.py $apps/tests/
 gcc -shared -fPIC -O2 -Wall -o $apps/tests/fixed.so lab/guest/fixed.c
 lab/scripts/initramfs.sh $extra

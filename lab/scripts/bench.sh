@@ -37,16 +37,12 @@ long)
 	find $linux/obj-modules -name '*.ko' -exec cp {} $extra/tests/ \;
 	;;
 fio)
-	# a system of its own in the guest, without what fio does not open
 	lab/scripts/unpack.sh bookworm fio fio
 	extra=$out/fio
 	rm -rf $extra
-	mkdir -p $extra/apps
-	for d in bin lib lib64 usr; do
-		cp -a build/debian/fio/$d $extra/apps/
-	done
-	rm -rf $extra/apps/usr/share $extra/apps/usr/sbin $extra/apps/usr/lib/python3* \
-		$extra/apps/usr/lib/x86_64-linux-gnu/gconv $extra/apps/usr/lib/x86_64-linux-gnu/perl*
+	lab/scripts/rootfs.sh fio $extra/apps
+	# for tools that come with it
+	rm -rf $extra/apps/usr/lib/python3*
 	;;
 esac
 lab/scripts/initramfs.sh $extra
