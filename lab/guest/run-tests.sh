@@ -23,6 +23,13 @@ wanted() { # PROGRAM
 	return 1
 }
 
+# Once more, with folios that are built when the device is bound
+with_folios() { # PROGRAM OPTION...
+	[ -z "${FAMFS_TEST_FOLIO:-}" ] || return 0
+	# shellcheck disable=SC2086
+	FAMFS_TEST_FOLIO=2097152 "$@" $filter || status=1
+}
+
 if wanted kunit; then
 	echo "# kunit: famfs_map"
 	cat /sys/kernel/debug/kunit/famfs_map/results || status=1
@@ -36,18 +43,14 @@ for t in /tests/*_test; do
 	echo "# $(basename "$t")"
 	# shellcheck disable=SC2086
 	"$t" $filter || status=1
-	# once more, with folios that are built when the device is bound
-	except=none
 	case $(basename "$t") in
-	device_test | fsdax_test | inode_test | pin_test | size_test | soak_test) except= ;;
-	# not with files that have smaller pieces
-	file_test) except='-V many_lengths -V page_aligned -V small -V interleaved_2_by_12k
-		-V interleaved_3_by_64k -F around' ;;
+	device_test | fsdax_test | inode_test | pin_test | size_test | soak_test)
+		with_folios "$t" ;;
+	file_test)
+		# not with files that have smaller pieces
+		with_folios "$t" -V many_lengths -V page_aligned -V small \
+			-V interleaved_2_by_12k -V interleaved_3_by_64k -F around ;;
 	esac
-	if [ "$except" != none ] && [ -z "${FAMFS_TEST_FOLIO:-}" ]; then
-		# shellcheck disable=SC2086
-		FAMFS_TEST_FOLIO=2097152 "$t" $filter $except || status=1
-	fi
 	echo "# $(basename "$t") took $(($(cut -d. -f1 /proc/uptime) - start)) s"
 done
 leaks=/sys/kernel/debug/kmemleak
