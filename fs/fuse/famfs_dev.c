@@ -310,9 +310,9 @@ void famfs_query_finish(struct famfs_query *query)
 	conn = query->conn;
 	err = famfs_dev_add_path(conn, query->index, query->out.name);
 	/*
-	 * Error codes that are internal to the kernel, and the one by which the
-	 * server of another file system says what it does not implement: nobody
-	 * is to take that for a reply of this server.
+	 * Codes that are internal to the kernel, and what the server of another
+	 * file system returns for what it does not implement, must not pass for
+	 * replies of this server.
 	 */
 	if (err <= -512 || err == -ENOSYS)
 		err = -EIO;

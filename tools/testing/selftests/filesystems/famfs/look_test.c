@@ -4,15 +4,12 @@
  * the log, the trace events.
  */
 #include <sys/ioctl.h>
-#include <sys/mount.h>
-#include <sys/sysmacros.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 
 #include "raw.h"
 #include "test.h"
 
-#define CONNECTIONS "/sys/fs/fuse/connections"
 #define TRACING "/sys/kernel/tracing"
 
 /* On one device, and on two. */
@@ -39,7 +36,6 @@ FIXTURE_SETUP(look)
 	raw_set_file(&self->r, ONE, 0, 8 * MB, SIZE);
 	raw_set_map(&self->r, BOTH, SIZE - 5, FUSE_FAMFS_EXT_SIMPLE, 2, both, sizeof(both));
 	raw_start(&self->r, NULL);
-	mount("fusectl", CONNECTIONS, "fusectl", 0, NULL);
 	log_lines("");
 }
 
@@ -50,16 +46,9 @@ FIXTURE_TEARDOWN(look)
 	END();
 }
 
-static unsigned int connection(const struct raw *r)
-{
-	struct stat st;
-
-	return stat(r->mnt, &st) ? 0 : minor(st.st_dev);
-}
-
 static const char *devices(const struct raw *r)
 {
-	return read_text(strf(CONNECTIONS "/%u/devices", connection(r)));
+	return read_text(connection_file(r->mnt, "devices"));
 }
 
 /* The line of a device. @more: state and failures. */
@@ -144,7 +133,7 @@ TEST_F(look, devices)
 	raw_init(&plain);
 	plain.s->init_flags = RAW_USUAL;
 	raw_start(&plain, NULL);
-	EXPECT_EQ(0, access(strf(CONNECTIONS "/%u/devices", connection(&plain)), R_OK));
+	EXPECT_EQ(0, access(connection_file(plain.mnt, "devices"), R_OK));
 	EXPECT_STREQ("", devices(&plain));
 	EXPECT_EQ(0, raw_stop(&plain));
 }
@@ -201,7 +190,7 @@ TEST_F(look, events)
 	ASSERT_EQ(0, write_text(TRACING "/events/famfs/enable", "0"));
 
 	EXPECT_EQ(1, traced(strf("famfs_dev_hold: dev 0:%u index 0 %s offset 0x0",
-				 connection(&self->r), DAX_BIG)));
+				 connection_of(self->r.mnt), DAX_BIG)));
 	EXPECT_EQ(1, traced("famfs_map_attach: dev 0:"));
 	EXPECT_EQ(1, traced("size 4194304 even extents 1 strips 1 devices 1"));
 	EXPECT_LE(1, traced("pgoff 0x0 order 9 "));

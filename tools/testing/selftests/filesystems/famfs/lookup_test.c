@@ -125,7 +125,6 @@ TEST_F(lookup, path_below_locked_directory)
 	EXPECT_EQ(0, raw_try_open(&self->r, 0, O_RDWR));
 }
 
-/* Every way to end up on the own connection. */
 /* The error of another file system is not one of this server. */
 TEST_F(lookup, path_where_nothing_is_implemented)
 {
@@ -145,6 +144,7 @@ TEST_F(lookup, path_where_nothing_is_implemented)
 	EXPECT_TRUE(rw_works(fd, 0));
 }
 
+/* Every way to end up on the own connection. */
 TEST_F(lookup, path_through_own_mount)
 {
 	static const char *const names[] = { ".", "f1", "f2/x", "../x/y" };

@@ -655,13 +655,7 @@ int server_stop_unpinned(struct server *s)
 
 const char *kept(const char *mnt)
 {
-	static const char dir[] = "/sys/fs/fuse/connections";
-	struct stat st;
-
-	mount("fusectl", dir, "fusectl", 0, NULL);
-	if (stat(mnt, &st))
-		return "?";
-	return read_text(strf("%s/%u/pinned", dir, minor(st.st_dev)));
+	return read_text(connection_file(mnt, "pinned"));
 }
 
 bool let_loose(const char *mnt)
@@ -671,6 +665,16 @@ bool let_loose(const char *mnt)
 	while (*kept(mnt) && seconds() < end)
 		usleep(50000);
 	return !*kept(mnt);
+}
+
+bool dax_gets_free(int fd)
+{
+	double end = seconds() + UNPIN_SECONDS;
+	char byte;
+
+	while (pread(fd, &byte, 1, 0) != 1 && seconds() < end)
+		usleep(50000);
+	return pread(fd, &byte, 1, 0) == 1;
 }
 
 int open_unpinned(const char *path)
@@ -715,6 +719,24 @@ int server_must_open(const struct server *s, const char *name, int flags)
 	if (fd < 0)
 		errx(1, "%s: %s", name, strerror(-fd));
 	return fd;
+}
+
+unsigned int connection_of(const char *mnt)
+{
+	struct stat st;
+
+	if (stat(mnt, &st))
+		err(1, "%s", mnt);
+	return minor(st.st_dev);
+}
+
+const char *connection_file(const char *mnt, const char *name)
+{
+	static const char dir[] = "/sys/fs/fuse/connections";
+
+	/* EBUSY if that has been done */
+	mount("fusectl", dir, "fusectl", 0, NULL);
+	return strf("%s/%u/%s", dir, connection_of(mnt), name);
 }
 
 int detach_all(void)

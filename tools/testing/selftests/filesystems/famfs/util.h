@@ -178,6 +178,8 @@ int open_unpinned(const char *path);
 const char *kept(const char *mnt);
 /* Does the kernel notice that it keeps none any more? */
 bool let_loose(const char *mnt);
+/* Can a device, opened by dax_open(), be read at last, because no mount holds it? */
+bool dax_gets_free(int fd);
 void server_kill(struct server *s);
 /* Replace the layout of a running server. */
 void server_reload(struct server *s, const char *layout);
@@ -188,6 +190,11 @@ uint64_t server_count(const struct server *s, int opcode);
 int server_open(const struct server *s, const char *name, int flags);
 /* The same, but it has to be possible. */
 int server_must_open(const struct server *s, const char *name, int flags);
+
+/* The number of the connection of a mount. */
+unsigned int connection_of(const char *mnt);
+/* The path of a file in its directory, in the control file system. */
+const char *connection_file(const char *mnt, const char *name);
 
 /* Unmount what is left of any server. Return: the number of mounts. */
 int detach_all(void);
