@@ -578,7 +578,10 @@ static void sampler_start(struct sampler *s)
 		err(1, "perf");
 }
 
-/* Return: the longest delay of a sample. */
+/*
+ * Return: the longest delay of a sample. Shorter ones than the time between two samples
+ * are as good as none, and differ from run to run: they count as that time.
+ */
 static uint64_t sampler_stop(struct sampler *s)
 {
 	const uint8_t *data = (uint8_t *)s->page + PAGE;
@@ -598,7 +601,7 @@ static uint64_t sampler_stop(struct sampler *s)
 	if (n < 10 || s->page->data_head > SAMPLES_SIZE)
 		errx(1, "%u samples", n);
 	munmap(s->page, PAGE + SAMPLES_SIZE);
-	return max > SAMPLE_NS ? max - SAMPLE_NS : 0;
+	return max > 2 * SAMPLE_NS ? max - SAMPLE_NS : SAMPLE_NS;
 }
 
 /* In one number: what an entry adds to it is known from two mounts. */
