@@ -206,7 +206,6 @@ TEST_F(fsdax, refaults_take_no_locks)
 	}
 }
 
-/* One page is lost, not the mapping that it is in. */
 /* A file that is memory has nothing in the page cache, and nothing evicted from it. */
 TEST_F(fsdax, cachestat)
 {
@@ -221,6 +220,7 @@ TEST_F(fsdax, cachestat)
 		EXPECT_EQ(0, stat[i]);
 }
 
+/* One page is lost, not the mapping that it is in. */
 TEST_F(fsdax, memory_failure)
 {
 	const size_t bad = 3 * PMD + 5 * PAGE;

@@ -692,6 +692,10 @@ TEST_F(giant, memory_failure)
 	note_faults(&f);
 	ASSERT_EQ(0, dax_poison(DAX_BIG, bad));
 	EXPECT_EQ(SIGBUS, f.signo);
+	EXPECT_EQ(self->p + bad, f.addr);
+	EXPECT_EQ(PAGE, 1UL << f.lsb);
+	EXPECT_LE(1, log_lines(strf("%#jx: Sending SIGBUS",
+				    (uintmax_t)dax_pfn(DAX_BIG, bad))));
 	EXPECT_FALSE(try_read(self->p + bad, NULL));
 	EXPECT_ERRNO(EIO, pread(self->s.fd, &c, 1, bad));
 	for (i = 0; i < NR_PMD; i++)
