@@ -35,6 +35,7 @@ help:
 	@echo 'make apps                   fio, stress-ng, LMDB, SQLite, git and PMDK of Debian 12 on famfs'
 	@echo 'make trace                  trace-cmd and perf of Debian 12 on the trace events'
 	@echo 'make registered             RDMA and VFIO devices that keep memory of files'
+	@echo 'make peers                  ext4 and xfs with DAX: what the series must not break'
 	@echo 'make bench                  instructions per operation, beside other file systems'
 	@echo 'make bench-long             a file of nearly a TiB, in half a million extents'
 	@echo 'make bench-fio              fio on famfs and its peers, by the wall clock'
@@ -91,7 +92,7 @@ demo-shared libfuse apps check:
 	@lab/scripts/build.sh plain
 	@lab/scripts/$@.sh
 
-registered:
+registered peers:
 	@lab/scripts/build.sh debug
 	@lab/scripts/$@.sh
 
@@ -174,5 +175,5 @@ refresh:
 clean:
 	@find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + 2>/dev/null || true
 
-.PHONY: help run test shell demo-shared soak kernel fuzz modules libfuse daxctl apps trace registered deb run-deb bench bench-fio bench-long profile lookup gate check builds selftest release \
+.PHONY: help run test shell demo-shared soak kernel fuzz modules libfuse daxctl apps trace registered peers deb run-deb bench bench-fio bench-long profile lookup gate check builds selftest release \
 	bisect topics series apply refresh clean

@@ -21,7 +21,7 @@ config="lab/config/base.config lab/config/$BASE.config"
 case $profile in
 trace) config="$config lab/config/plain.config lab/config/trace.config" ;;
 daxctl) config="$config lab/config/modules.config lab/config/daxctl.config" ;;
-debug) config="$config lab/config/debug.config lab/config/registered.config" ;;
+debug) config="$config lab/config/debug.config lab/config/registered.config lab/config/peers.config" ;;
 *) config="$config lab/config/$profile.config" ;;
 esac
 obj=$linux/obj-$profile
