@@ -594,8 +594,8 @@ TEST(giant)
 		EXPECT_EQ(-EBUSY, server_stop(&s));
 		ASSERT_EQ(MB, transfer(&ring, true, tmp, p + 512 * MB, MB, 0));
 		EXPECT_TRUE(has_pattern(tmp, MB, i, 0));
-		ASSERT_TRUE(write_pattern(tmp, MB, i + 2, 0));
-		ASSERT_EQ(MB, transfer(&ring, false, tmp, p + 512 * MB, MB, 0));
+		ASSERT_TRUE(write_pattern(tmp, MB, i + 2, 512 * MB));
+		ASSERT_EQ(MB, transfer(&ring, false, tmp, p + 512 * MB, MB, 512 * MB));
 		ASSERT_EQ(0, io_uring_unregister_buffers(&ring));
 		s.fd = server_must_open(&s, "f", O_RDWR);
 		EXPECT_TRUE(has_pattern(s.fd, MB, i + 2, 512 * MB));
