@@ -45,6 +45,9 @@ printf '%s\n' "$command" > "$tmp/root/cmd"
 # device. A relocated kernel could land in it.
 append="console=ttyS0 panic=-1 nokaslr memhp_default_state=offline \
 memmap=$((gib - own))G%$((own + 2))G-1+0xefffffff quiet loglevel=7 $append"
+# identify_cpu() clears the features of the boot CPU and detects them again. KASAN takes an
+# interrupt meanwhile for a wild access, because page tables seem to have four levels.
+case $kernel in */debug/*) append="no5lvl $append" ;; esac
 
 memory="-object memory-backend-ram,id=ram,size=${gib}G -numa node,memdev=ram"
 [ -z "$shared" ] || memory="-object memory-backend-ram,id=ram,size=${own}G -numa node,memdev=ram \
