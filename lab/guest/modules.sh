@@ -85,10 +85,22 @@ echo "# struct pages of a GiB: $four KiB; $two KiB in folios of 2 MiB, $one KiB 
 [ "$four" = 16384 ] && [ "$two" = 4096 ] && [ "$one" = 8 ]
 result $? "pre-built folios share struct pages"
 dax_set_folio $(device) 4096
-load fuse kmem && devs=$(sh /tests/setup.sh $(device)) && env "$devs" /tests/folio_test -V pmem > /tmp/folio &&
-	! grep -q '# SKIP' /tmp/folio
-result $? "and serve any mapping"
-grep '^not ok\|# SKIP\|^# Totals' /tmp/folio | sed 's/^/# /'
+with_folios() { # BYTES PROGRAM OPTION...
+	local bytes=$1
+	shift
+	env "$devs" FAMFS_TEST_FOLIO=$bytes "$@" > /tmp/folio && ! grep -q '# SKIP' /tmp/folio
+	result $? "and serve $1"
+	grep '^not ok\|# SKIP\|^# Totals' /tmp/folio | sed 's/^/# /'
+}
+load fuse kmem && devs=$(sh /tests/setup.sh $(device))
+result $? "more devices"
+with_folios 2097152 /tests/device_test -V pmem -t unbind_mapped -t unbind_to_another_mode_and_back \
+	-t unbind_pinned -t memory_failure -t memory_failure_unmapped
+with_folios 2097152 /tests/file_test -V pmem -V many_lengths -V page_aligned -V small \
+	-V interleaved_2_by_12k -V interleaved_3_by_64k -t map_shared -t map_private \
+	-t part_of_a_mapping -t statx_and_ends -t first_access
+with_folios 1073741824 /tests/giant_test -t small_access_first -t protected_and_taken_apart \
+	-t memory_failure
 rmmod fuse kmem
 unload fsdev_dax dax_hmem device_dax
 result $? "unload the rest"

@@ -23,13 +23,6 @@ wanted() { # PROGRAM
 	return 1
 }
 
-# Once more, with folios that are built when the device is bound
-with_folios() { # PROGRAM OPTION...
-	[ -z "${FAMFS_TEST_FOLIO:-}" ] || return 0
-	# shellcheck disable=SC2086
-	FAMFS_TEST_FOLIO=2097152 "$@" $filter || status=1
-}
-
 if wanted kunit; then
 	echo "# kunit: famfs_map"
 	cat /sys/kernel/debug/kunit/famfs_map/results || status=1
@@ -38,20 +31,20 @@ devs=$(sh /tests/devices.sh) || exit 1
 echo "# $devs"
 export "$devs"
 for t in /tests/*_test; do
-	wanted "$(basename "$t")" || continue
+	name=$(basename "$t")
+	wanted "$name" || continue
 	start=$(cut -d. -f1 /proc/uptime)
-	echo "# $(basename "$t")"
+	echo "# $name"
 	# shellcheck disable=SC2086
 	"$t" $filter || status=1
-	case $(basename "$t") in
-	device_test | fsdax_test | inode_test | pin_test | size_test | soak_test)
-		with_folios "$t" ;;
-	file_test)
-		# not with files that have smaller pieces
-		with_folios "$t" -V many_lengths -V page_aligned -V small \
-			-V interleaved_2_by_12k -V interleaved_3_by_64k -F around ;;
-	esac
-	echo "# $(basename "$t") took $(($(cut -d. -f1 /proc/uptime) - start)) s"
+	# once more, with folios that are built when the device is bound
+	# shellcheck disable=SC2086
+	if [ "$name" = soak_test ]; then
+		[ -n "${FAMFS_TEST_FOLIO:-}" ] || FAMFS_TEST_FOLIO=2097152 "$t" $filter || status=1
+	elif [ -e /tests/folios.sh ]; then
+		sh /tests/folios.sh "$name" $filter || status=1
+	fi
+	echo "# $name took $(($(cut -d. -f1 /proc/uptime) - start)) s"
 done
 leaks=/sys/kernel/debug/kmemleak
 if [ "$want" = '*' ] && [ -e $leaks ]; then

@@ -5,14 +5,16 @@ set -eu
 export BUILD=$build/modules
 rm -rf $BUILD/selftests
 mkdir -p $BUILD/selftests
-cp $build/selftests/famfs_server $build/selftests/folio_test $build/selftests/setup.sh $BUILD/selftests/
+for f in famfs_server device_test file_test giant_test setup.sh; do
+	cp $build/selftests/$f $BUILD/selftests/
+done
 find $linux/obj-modules -name '*.ko' -exec cp {} $BUILD/selftests/ \;
 lab/scripts/initramfs.sh
 boot() { # ARGUMENT... of guest.sh
 	lab/scripts/guest.sh "$@"
 	if lab/scripts/problems.sh $BUILD/console.log; then exit 1; fi
 }
-boot -t 400 $BUILD/bzImage 'sh /tests/modules.sh'
+boot -t 600 $BUILD/bzImage 'sh /tests/modules.sh'
 # A CPU without pages of 1 GiB
 boot -t 100 -q '-cpu max,-pdpe1gb' $BUILD/bzImage '. /tests/dax.sh
 insmod /tests/dax_hmem.ko && dev=$(ls $DAX/devices) && dax_disable $dev || exit 1

@@ -10,7 +10,7 @@ make -s -C $linux O="obj-$1" CC='ccache gcc' HOSTCC='ccache gcc' \
 	headers_install INSTALL_HDR_PATH="$PWD/$build/headers"
 make -s -C $tests OUTPUT="$PWD/$build/selftests" LDFLAGS='-static -pthread' \
 	KHDR_INCLUDES="-isystem $PWD/$build/headers/include" all
-cp $tests/setup.sh $build/selftests/
+cp $tests/setup.sh $tests/folios.sh $build/selftests/
 lab/soak/build.sh
 for p in demo shared; do
 	[ $build/selftests/$p -nt lab/guest/$p.c ] && [ $build/selftests/$p -nt lab/guest/fnv.h ] ||

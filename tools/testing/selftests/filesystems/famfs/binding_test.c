@@ -67,55 +67,50 @@ static long try_mmap(int fd)
 	return (long)mmap(NULL, LEN, PROT_READ, MAP_SHARED, fd, 0);
 }
 
-/* The mapping and its descriptor cannot be used. */
-static void devdax_dead(struct __test_metadata *_metadata, int fd, char *p)
-{
-	EXPECT_FALSE(try_read(p, NULL));
-	EXPECT_FALSE(try_write(p, NULL));
-	EXPECT_FALSE(try_write(p + LEN - PAGE, NULL));
-	EXPECT_ERRNO(ENXIO, try_mmap(fd));
-}
-
 /* Return: a descriptor, in any case. */
 static int open_node(struct __test_metadata *_metadata, const char *name)
 {
 	int fd = open(name, O_RDWR | O_CLOEXEC);
 
-	EXPECT_LE(0, fd) {
+	EXPECT_LE(0, fd)
 		TH_LOG("%s: %m", name);
-	}
 	return fd;
 }
 
-static void famfs_dead(struct __test_metadata *_metadata, int fd)
+/* A descriptor of that mode cannot be used, nor its mapping, which devdax mode has. */
+static void dead(struct __test_metadata *_metadata, enum dax_mode mode, int fd, char *p)
 {
 	char c = 0;
 
+	if (mode == DAX_DEVDAX) {
+		EXPECT_FALSE(try_read(p, NULL));
+		EXPECT_FALSE(try_write(p, NULL));
+		EXPECT_FALSE(try_write(p + LEN - PAGE, NULL));
+		EXPECT_ERRNO(ENXIO, try_mmap(fd));
+		return;
+	}
 	EXPECT_ERRNO(ENXIO, pread(fd, &c, 1, 0));
 	EXPECT_ERRNO(ENXIO, pwrite(fd, &c, 1, 0));
 	EXPECT_ERRNO(ENXIO, lseek(fd, 0, SEEK_END));
 	EXPECT_ERRNO(ENODEV, try_mmap(fd));
 }
 
-static void devdax_works(struct __test_metadata *_metadata, const char *name)
+/* The node can be opened and used as is right in that mode. */
+static void works(struct __test_metadata *_metadata, enum dax_mode mode, const char *name)
 {
 	int fd = open_node(_metadata, name);
-	char c, *p = map_fd(fd);
+	char c, *p;
 
-	EXPECT_TRUE(try_write(p + LEN - 1, NULL));
-	EXPECT_ERRNO(EINVAL, read(fd, &c, 1));
-	munmap(p, LEN);
-	close(fd);
-}
-
-static void famfs_works(struct __test_metadata *_metadata, const char *name)
-{
-	int fd = open_node(_metadata, name);
-	char c;
-
-	EXPECT_EQ(1, pread(fd, &c, 1, LEN));
-	EXPECT_EQ(1, pwrite(fd, &c, 1, LEN));
-	EXPECT_ERRNO(ENODEV, try_mmap(fd));
+	if (mode == DAX_DEVDAX) {
+		p = map_fd(fd);
+		EXPECT_TRUE(try_write(p + LEN - 1, NULL));
+		EXPECT_ERRNO(EINVAL, read(fd, &c, 1));
+		munmap(p, LEN);
+	} else {
+		EXPECT_EQ(1, pread(fd, &c, 1, LEN));
+		EXPECT_EQ(1, pwrite(fd, &c, 1, LEN));
+		EXPECT_ERRNO(ENODEV, try_mmap(fd));
+	}
 	close(fd);
 }
 
@@ -123,51 +118,41 @@ static void famfs_works(struct __test_metadata *_metadata, const char *name)
  * What was opened and mapped in one mode does not come back to life, neither in
  * another mode nor when the same driver binds again, which is another binding.
  */
-TEST_F(binding, devdax_dies)
+TEST_F(binding, dead_for_good)
 {
-	static const enum dax_mode others[] = { DAX_FAMFS, DAX_DISABLED };
+	static const struct {
+		enum dax_mode mode, other;
+	} cases[] = {
+		{ DAX_DEVDAX, DAX_FAMFS }, { DAX_DEVDAX, DAX_DISABLED },
+		{ DAX_FAMFS, DAX_DEVDAX }, { DAX_FAMFS, DAX_DISABLED },
+	};
+	char c, *p = NULL;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(others); i++) {
-		int fd = open_node(_metadata, path);
-		char *p = map_fd(fd);
-
-		ASSERT_TRUE(try_write(p, NULL));
-		ASSERT_EQ(0, dax_set_mode(dev, others[i]));
-		devdax_dead(_metadata, fd, p);
-		if (others[i] == DAX_FAMFS)
-			famfs_works(_metadata, path);
-		ASSERT_EQ(0, dax_set_mode(dev, DAX_DEVDAX));
-		devdax_dead(_metadata, fd, p);
-		devdax_works(_metadata, path);
-		devdax_dead(_metadata, fd, p);
-		munmap(p, LEN);
-		close(fd);
-		devdax_works(_metadata, path);
-	}
-}
-
-TEST_F(binding, famfs_dies)
-{
-	static const enum dax_mode others[] = { DAX_DEVDAX, DAX_DISABLED };
-	size_t i;
-	char c;
-
-	for (i = 0; i < ARRAY_SIZE(others); i++) {
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		enum dax_mode mode = cases[i].mode, other = cases[i].other;
 		int fd;
 
-		ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
+		ASSERT_EQ(0, dax_set_mode(dev, mode));
 		fd = open_node(_metadata, path);
-		ASSERT_EQ(1, pread(fd, &c, 1, 0));
-		ASSERT_EQ(0, dax_set_mode(dev, others[i]));
-		famfs_dead(_metadata, fd);
-		if (others[i] == DAX_DEVDAX)
-			devdax_works(_metadata, path);
-		ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
-		famfs_dead(_metadata, fd);
-		famfs_works(_metadata, path);
+		if (mode == DAX_DEVDAX) {
+			p = map_fd(fd);
+			ASSERT_TRUE(try_write(p, NULL));
+		} else {
+			ASSERT_EQ(1, pread(fd, &c, 1, 0));
+		}
+		ASSERT_EQ(0, dax_set_mode(dev, other));
+		dead(_metadata, mode, fd, p);
+		if (other != DAX_DISABLED)
+			works(_metadata, other, path);
+		ASSERT_EQ(0, dax_set_mode(dev, mode));
+		dead(_metadata, mode, fd, p);
+		works(_metadata, mode, path);
+		dead(_metadata, mode, fd, p);
+		if (mode == DAX_DEVDAX)
+			munmap(p, LEN);
 		close(fd);
-		famfs_works(_metadata, path);
+		works(_metadata, mode, path);
 	}
 }
 
@@ -175,17 +160,26 @@ TEST_F(binding, famfs_dies)
 TEST_F(binding, open_follows_the_driver)
 {
 	const char *const names[] = { path, node };
+	/* by hand, as the documentation has it: new_id alone binds */
+	static const char *const steps[] = {
+		"device_dax/unbind", "device_dax/remove_id", "fsdev_dax/new_id",
+		"fsdev_dax/unbind", "fsdev_dax/remove_id", "device_dax/new_id",
+	};
 	int i, j;
 
+	for (i = 0; i < (int)ARRAY_SIZE(steps); i++)
+		EXPECT_EQ(0, write_text(strf("/sys/bus/dax/drivers/%s", steps[i]), dev))
+			TH_LOG("step %d", i);
+	EXPECT_EQ(DAX_DEVDAX, dax_get_mode(dev));
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(0, dax_set_mode(dev, DAX_DEVDAX));
 		for (j = 0; j < 2; j++) {
-			devdax_works(_metadata, names[j]);
+			works(_metadata, DAX_DEVDAX, names[j]);
 			open_node(_metadata, names[j]);
 		}
 		ASSERT_EQ(0, dax_set_mode(dev, DAX_FAMFS));
 		for (j = 0; j < 2; j++) {
-			famfs_works(_metadata, names[j]);
+			works(_metadata, DAX_FAMFS, names[j]);
 			open_node(_metadata, names[j]);
 		}
 		ASSERT_EQ(0, dax_set_mode(dev, DAX_DISABLED));
@@ -404,28 +398,6 @@ TEST_F(binding, taken_while_going)
 	}
 }
 
-/* The way into famfs mode and back, step by step as the documentation has it. */
-TEST_F(binding, documented_way)
-{
-	static const char *const steps[] = {
-		"device_dax/unbind", "device_dax/remove_id", "fsdev_dax/new_id",
-		"fsdev_dax/unbind", "fsdev_dax/remove_id", "device_dax/new_id",
-	};
-	unsigned int round, i;
-
-	for (round = 0; round < 2; round++) {
-		for (i = 0; i < ARRAY_SIZE(steps); i++) {
-			EXPECT_EQ(0, write_text(strf("/sys/bus/dax/drivers/%s",
-						      steps[i]), dev)) {
-				TH_LOG("%s", steps[i]);
-			}
-			if (i == 2)
-				EXPECT_EQ(DAX_FAMFS, dax_get_mode(dev));
-		}
-		EXPECT_EQ(DAX_DEVDAX, dax_get_mode(dev));
-	}
-}
-
 /* Opens, maps, reads and writes whatever is there, until it is killed. */
 static pid_t child_uses(const char *name)
 {
@@ -587,7 +559,7 @@ TEST(node_without_device)
 	ASSERT_EQ(0, dax_set_mode(new, DAX_DEVDAX));
 	snprintf(node, sizeof(node), "/tmp/node.%d", getpid());
 	ASSERT_EQ(0, mknod(node, S_IFCHR | 0600, dev_of(strf("/dev/%s", new))));
-	devdax_works(_metadata, node);
+	works(_metadata, DAX_DEVDAX, node);
 	fd = open(node, O_RDWR);
 	EXPECT_EQ(0, delete_device(new));
 	EXPECT_ERRNO(ENXIO, open(node, O_RDWR));

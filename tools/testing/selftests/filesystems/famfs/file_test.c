@@ -54,6 +54,10 @@ FIXTURE_VARIANT_ADD(file, small) {
 	.devs = { DAX_BIG }, .size = 5000,
 	.strips = { { 0, 12 * KB, 8 * KB } }, .faults = 1,
 };
+FIXTURE_VARIANT_ADD(file, end_within_a_folio) {
+	.devs = { DAX_BIG }, .size = 7 * MB,
+	.strips = { { 0, 40 * MB, 8 * MB } },
+};
 FIXTURE_VARIANT_ADD(file, interleaved) {
 	.devs = { DAX_BIG }, .size = 24 * MB, .chunk = 2 * MB,
 	.strips = { { 0, 256 * MB, 6 * MB }, { 0, 288 * MB, 6 * MB },
@@ -193,33 +197,21 @@ TEST_F(file, lies_where_the_map_says)
 	EXPECT_TRUE(has_pattern(self->s.fd, variant->size, 2, 0));
 }
 
-/* Touch a byte of each @step bytes from @off up to @end. Return: the faults that it took. */
-static long touch(uint8_t *p, size_t off, size_t end, size_t step, bool write)
-{
-	volatile uint8_t *v = p;
-	long before = faults();
-
-	for (; off < end; off += step) {
-		if (write)
-			v[off] = pattern(1, off);
-		else
-			(void)v[off];
-	}
-	return faults() - before;
-}
-
 TEST_F(file, map_shared)
 {
 	void *p = map_rw(self->s.fd, variant->size, 0);
 	/* at once: small_pages() has faults of its own */
-	long taken = touch(p, 0, variant->size, PAGE, true);
+	long taken = touch_range(p, 0, variant->size, PAGE, true);
 
 	if (variant->faults && small_pages())
 		EXPECT_EQ(variant->faults, taken);
 	fill_pattern(p, variant->size, 2, 0);
 	EXPECT_TRUE(has_pattern(self->s.fd, variant->size, 2, 0));
 	ASSERT_TRUE(write_pattern(self->s.fd, variant->size, 3, 0));
+	taken = faults();
 	EXPECT_EQ(-1, check_pattern(p, variant->size, 3, 0));
+	/* nothing had to be mapped again */
+	EXPECT_GT(4, faults() - taken);
 	EXPECT_EQ(0, msync(p, variant->size, MS_SYNC));
 	EXPECT_EQ(0, fsync(self->s.fd));
 	EXPECT_EQ(0, fdatasync(self->s.fd));
@@ -231,8 +223,11 @@ TEST_F(file, map_pages)
 	uint8_t *p, *q;
 	size_t i;
 
-	ASSERT_TRUE(write_pattern(self->s.fd, variant->size, 4, 0));
+	ASSERT_TRUE(write_pattern(self->s.fd, variant->size, 3, 0));
 	p = map_rw(self->s.fd, variant->size, PAGE);
+	EXPECT_EQ(-1, check_pattern(p, variant->size, 3, 0));
+	/* what a read fault has mapped shows what is written afterwards */
+	ASSERT_TRUE(write_pattern(self->s.fd, variant->size, 4, 0));
 	EXPECT_EQ(-1, check_pattern(p, variant->size, 4, 0));
 	for (i = 0; i < variant->size; i += PAGE)
 		p[i] = pattern(5, i);
@@ -247,6 +242,23 @@ TEST_F(file, map_pages)
 	}
 	fill_pattern(p, variant->size, 7, 0);
 	EXPECT_TRUE(has_pattern(self->s.fd, variant->size, 7, 0));
+}
+
+/* A part of a mapping goes, or is protected, wherever PMDs map it; and comes back. */
+TEST_F(file, part_of_a_mapping)
+{
+	const size_t last = (variant->size - 1) / PAGE * PAGE;
+	uint8_t *p = map_rw(self->s.fd, variant->size, 0);
+	uint8_t *q = map_rw(self->s.fd, variant->size, PAGE);
+
+	fill_pattern(p, variant->size, 2, 0);
+	EXPECT_EQ(-1, check_pattern(q, variant->size, 2, 0));
+	ASSERT_EQ(0, madvise(p, PAGE, MADV_DONTNEED));
+	ASSERT_EQ(0, mprotect(p + last, PAGE, PROT_READ));
+	EXPECT_EQ(-1, check_pattern(p, variant->size, 2, 0));
+	EXPECT_ERRNO(EFAULT, pread(self->s.fd, p + last, 1, last));
+	EXPECT_EQ(1, pread(self->s.fd, p + last - 1, 1, last - 1));
+	EXPECT_EQ(-1, check_pattern(q, variant->size, 2, 0));
 }
 
 /* What it protects where nothing is mapped, waits for the page. */
@@ -453,13 +465,12 @@ TEST(first_access)
 			   cases[i].skew);
 		if (cases[i].advice)
 			ASSERT_EQ(0, madvise(p, FIRST_SIZE, cases[i].advice));
-		touch(p, 0, FIRST_SIZE, 5 * PAGE, cases[i].write);
+		touch_range(p, 0, FIRST_SIZE, 5 * PAGE, cases[i].write);
 
 		for (j = 0; j < 2; j++) {
 			q = map_rw(s.fd, FIRST_SIZE, 0);
-			EXPECT_EQ(FIRST_SIZE / PMD, touch(q, 0, FIRST_SIZE, PAGE, j)) {
+			EXPECT_EQ(FIRST_SIZE / PMD, touch_range(q, 0, FIRST_SIZE, PAGE, j))
 				TH_LOG("case %zu", i);
-			}
 			EXPECT_EQ(-1, check_pattern(q, FIRST_SIZE, 1, 0));
 			munmap(q, FIRST_SIZE);
 		}
@@ -549,7 +560,7 @@ static uint64_t around(unsigned int i)
 
 static void touch_page(uint8_t *p, unsigned int i, bool write)
 {
-	touch(p, i * PAGE, i * PAGE + 1, PAGE, write);
+	touch_range(p, i * PAGE, i * PAGE + 1, PAGE, write);
 }
 
 /* Map @n pages from number @first on, @skew above what would allow PMDs. */
@@ -592,7 +603,7 @@ TEST_F(around, mapped_before)
 	uint8_t *p = MAP_SOME(0, AROUND_PAGES, PAGE);
 	uint8_t *q = MAP_SOME(0, AROUND_PAGES, PAGE);
 
-	touch(p, 0, AROUND_PAGES * PAGE, PAGE, false);
+	touch_range(p, 0, AROUND_PAGES * PAGE, PAGE, false);
 	/* the first one finds no page table */
 	touch_page(q, 60, variant->write);
 	touch_page(q, 22, variant->write);

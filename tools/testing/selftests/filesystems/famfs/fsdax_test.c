@@ -18,21 +18,13 @@ FIXTURE(fsdax)
 	uint8_t *p;	/* the file, mapped by PMDs */
 };
 
-static void write_all(uint8_t *p, size_t step)
-{
-	size_t i;
-
-	for (i = 0; i < SIZE; i += step)
-		p[i] = pattern(1, i);
-}
-
 static void mount_it(struct __test_metadata *_metadata, FIXTURE_DATA(fsdax) *self)
 {
 	/* forgets failed pages */
 	ASSERT_EQ(0, dax_rebind(DAX_SMALL));
 	server_start_f(&self->s, "dev 0 $small\nfile f 644 64M simple 0:0:64M\n");
 	self->p = map_rw(self->s.fd, SIZE, 0);
-	write_all(self->p, PMD);
+	touch_range(self->p, 0, SIZE, PMD, true);
 }
 
 FIXTURE_SETUP(fsdax)
@@ -198,7 +190,7 @@ TEST_F(fsdax, refaults_take_no_locks)
 		locks_taken();
 		for (pass = 0; pass < passes; pass++) {
 			p = map_rw(self->s.fd, SIZE, skew);
-			write_all(p, step);
+			touch_range(p, 0, SIZE, step, true);
 			munmap(p, SIZE);
 		}
 		/* others in the system may have taken a few */

@@ -39,17 +39,6 @@ static int check(const uint8_t *p, unsigned int seed)
 	return -1;
 }
 
-/* Can the kernel write there? A store would end the process. */
-static bool writable(struct server *s, uint8_t *p)
-{
-	int fd = server_open(s, "f", O_RDONLY);
-	/* the byte that is there already */
-	bool ok = pread(fd, p, 1, 0) == 1;
-
-	close(fd);
-	return ok;
-}
-
 /* Can the kernel read there? */
 static bool readable(const uint8_t *p)
 {
@@ -227,12 +216,12 @@ TEST_F(giant, small_access_first)
 	pte[GB / 2] = 5;
 	pmd[0] = 6;
 
-	/* a page in use is in the way, and is not lost */
+	/* a page in use is in the way, unless all of 1 GiB is one folio, and is not lost */
 	ASSERT_EQ(0, pin(pipes, pte + GB / 2));
 	before = faults();
 	EXPECT_EQ(6, self->p[0]);
 	EXPECT_EQ(5, self->p[GB / 2]);
-	EXPECT_EQ(2, faults() - before);
+	EXPECT_EQ(test_folio() == GB ? 1 : 2, faults() - before);
 	unpin(pipes, NULL);
 
 	munmap(self->p, GB);
@@ -265,7 +254,7 @@ TEST_F(giant, small_access_first_in_pieces)
 TEST_F(giant, protected_and_taken_apart)
 {
 	ASSERT_EQ(0, mprotect(self->p, GB, PROT_READ));
-	EXPECT_FALSE(writable(&self->s, self->p));
+	EXPECT_ERRNO(EFAULT, pread(self->s.fd, self->p, 1, 0));
 	EXPECT_EQ(-1, check(self->p, 1));
 	ASSERT_EQ(0, mprotect(self->p, GB, PROT_READ | PROT_WRITE));
 	fill(self->p, 4);
@@ -277,15 +266,15 @@ TEST_F(giant, protected_and_taken_apart)
 	ASSERT_EQ(0, munmap(self->p + 3 * PMD + PAGE, PAGE));
 	EXPECT_EQ(pattern(4, 5), self->p[5 * PMD + 5]);
 	ASSERT_EQ(0, mprotect(self->p + 7 * PMD, PMD, PROT_READ));
-	EXPECT_FALSE(writable(&self->s, self->p + 7 * PMD));
+	EXPECT_ERRNO(EFAULT, pread(self->s.fd, self->p + 7 * PMD, 1, 0));
 	EXPECT_EQ(pattern(4, 7), self->p[7 * PMD + 7]);
 	ASSERT_EQ(0, mprotect(self->p + 7 * PMD, PMD, PROT_READ | PROT_WRITE));
 	EXPECT_EQ(-1, check(self->p, 4));
 	ASSERT_EQ(0, madvise(self->p + 4 * PMD, GB - 4 * PMD, MADV_DONTNEED));
 	EXPECT_EQ(-1, check(self->p, 4));
 	ASSERT_EQ(0, mprotect(self->p, 3 * PMD, PROT_READ));
-	EXPECT_FALSE(writable(&self->s, self->p));
-	EXPECT_TRUE(writable(&self->s, self->p + 4 * PMD));
+	EXPECT_ERRNO(EFAULT, pread(self->s.fd, self->p, 1, 0));
+	EXPECT_EQ(1, pread(self->s.fd, self->p + 4 * PMD, 1, 0));
 }
 
 /* Readers get 1 GiB as well, and so do files that can only be read. */
@@ -299,7 +288,7 @@ TEST_F(giant, read_only)
 	ASSERT_NE(MAP_FAILED, p);
 	EXPECT_EQ(-1, check(p, 1));
 	EXPECT_EQ(1, faults() - before);
-	EXPECT_FALSE(writable(&self->s, p));
+	EXPECT_ERRNO(EFAULT, pread(fd, p, 1, 0));
 }
 
 /* Such an entry must not be taken for a table of PMDs. */
@@ -720,7 +709,9 @@ TEST_F(giant, unbind)
 	mount_again(_metadata, self, layout);
 	fill(self->p, 6);
 	EXPECT_EQ(-1, check(self->p, 6));
-	/* the pages are single pages again when the file is gone */
+	/* the pages are single pages again when the file is gone, if they were */
+	if (test_folio() == GB)
+		return;
 	mount_again(_metadata, self, pieces);
 	fill(self->p, 7);
 	EXPECT_EQ(-1, check(self->p, 7));

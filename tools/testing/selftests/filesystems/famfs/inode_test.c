@@ -21,18 +21,13 @@ FIXTURE(inode) {
 
 static void start(struct raw *r)
 {
-	struct fuse_famfs_simple_ext both[] = {
-		{ .se_devindex = 0, .se_offset = 32 * MB, .se_len = 2 * MB },
-		{ .se_devindex = 1, .se_offset = 0, .se_len = 2 * MB },
-	};
-
 	raw_init(r);
 	raw_set_dev(r, 0, DEV_BIG);
 	raw_set_dev(r, 1, DEV_SMALL);
 	raw_set_file(r, FIRST, 0, 0, SIZE);
 	raw_set_file(r, OTHER, 0, 2 * MB, SIZE);
 	raw_set_file(r, APART, 0, APART_OFF, SIZE);
-	raw_set_map(r, BOTH, SIZE, FUSE_FAMFS_EXT_SIMPLE, 2, both, sizeof(both));
+	raw_set_strips(r, BOTH, 2, 2, 32 * MB, 2 * MB, 2 * MB);
 	raw_start(r, NULL);
 }
 
@@ -64,35 +59,12 @@ TEST_F(inode, retired_while_fetched)
 	pid = child_start();
 	if (!pid)
 		_exit(-raw_try_open(&self->r, FIRST, O_RDWR));
-	while (!raw_count(&self->r, FUSE_GET_FMAP))
+	while (!raw_count(&self->r, FUSE_GET_FMAP) && child_runs(pid))
 		usleep(1000);
 	EXPECT_EQ(0, raw_inval_inode(&self->r, FIRST, 0, 0));
 	self->r.s->hold_fmap = false;
 	EXPECT_EQ(0, child_wait(pid));
 	EXPECT_EQ(2, raw_count(&self->r, FUSE_GET_FMAP));
-}
-
-/*
- * The map that replaces a retired one wants memory of a file that is open. The file
- * has none then, and mappings of it wait for one that fits.
- */
-TEST_F(inode, new_map_does_not_fit)
-{
-	int fd, apart = raw_must_open(&self->r, APART, O_RDWR);
-	char *p = open_and_map(&self->r, FIRST, 0, &fd);
-
-	p[3 * MB] = 5;
-	EXPECT_EQ(0, raw_inval_inode(&self->r, FIRST, 0, 0));
-	raw_set_file(&self->r, FIRST, 0, APART_OFF + 2 * MB, SIZE);
-	EXPECT_EQ(-EBUSY, raw_try_open(&self->r, FIRST, O_RDWR));
-	EXPECT_FALSE(try_read(p + 3 * MB, NULL));
-	EXPECT_FALSE(try_write(p, NULL));
-	EXPECT_ERRNO(EIO, pread(fd, p, 1, 0));
-	raw_set_file(&self->r, FIRST, 0, 0, SIZE);
-	EXPECT_EQ(0, raw_try_open(&self->r, FIRST, O_RDWR));
-	EXPECT_TRUE(try_write(p, NULL));
-	EXPECT_EQ(5, p[3 * MB]);
-	close(apart);
 }
 
 /* --- A map that is only cached gives way --- */
@@ -175,17 +147,18 @@ TEST_F(inode, opens_race_for_memory)
 /* --- Removal of one of two devices --- */
 
 /*
- * A page on each device is pinned, and both are unbound. Neither waits for the
- * pages of the other.
+ * Pages on each of two devices are pinned, and both are unbound. Neither waits for
+ * the pages of the other.
  */
 TEST_F(inode, pins_on_two_devices)
 {
-	int fd, on_big[2], on_small[2];
-	char *p = open_and_map(&self->r, BOTH, 0, &fd);
+	int fd, on_big[2], also_on_big[2], on_small[2];
+	char *p = open_and_map(&self->r, BOTH, PAGE, &fd);
 	pid_t big, small;
 
-	p[0] = p[2 * MB] = 1;
+	p[0] = p[MB] = p[2 * MB] = 1;
 	ASSERT_EQ(0, pin(on_big, p));
+	ASSERT_EQ(0, pin(also_on_big, p + MB));
 	ASSERT_EQ(0, pin(on_small, p + 2 * MB));
 	log_lines("");
 
@@ -193,12 +166,13 @@ TEST_F(inode, pins_on_two_devices)
 	small = child_unbinds(DAX_SMALL);
 	EXPECT_FALSE(child_ends(big, 1));
 	EXPECT_FALSE(child_ends(small, 1));
-	/* one message per device */
+	/* one message per device, however many pages it is */
 	EXPECT_EQ(2, log_lines("in use"));
 	unpin(on_small, NULL);
 	EXPECT_EQ(0, child_within(small, 10));
 	EXPECT_TRUE(child_runs(big));
 	unpin(on_big, NULL);
+	unpin(also_on_big, NULL);
 	EXPECT_EQ(0, child_within(big, 10));
 }
 
@@ -232,26 +206,6 @@ TEST_F(inode, removed_while_in_use)
 	EXPECT_EQ(-EBUSY, raw_try_open(&self->r, OTHER, O_RDWR));
 	unpin(pipes, NULL);
 	EXPECT_EQ(0, raw_try_open(&self->r, OTHER, O_RDWR));
-}
-
-/* However many pages are pinned, the log has one message. */
-TEST_F(inode, many_pins)
-{
-	int fd, pipes[16][2], i;
-	char *p = open_and_map(&self->r, FIRST, PAGE, &fd);
-	pid_t pid;
-
-	for (i = 0; i < 16; i++) {
-		p[i * 64 * KB] = 1;
-		ASSERT_EQ(0, pin(pipes[i], p + i * 64 * KB));
-	}
-	log_lines("");
-	pid = child_unbinds(DAX_BIG);
-	EXPECT_FALSE(child_ends(pid, 0.5));
-	for (i = 0; i < 16; i++)
-		unpin(pipes[i], NULL);
-	EXPECT_EQ(0, child_within(pid, 10));
-	EXPECT_EQ(1, log_lines("in use"));
 }
 
 /* Fetch the map again and again. Return: 0, or 1 if an access is in error. */
@@ -324,7 +278,6 @@ TEST_F(inode, fsync_follows_the_range)
 	/* the next binding forgets the failures */
 	EXPECT_EQ(0, raw_stop(&self->r));
 	EXPECT_EQ(0, dax_set_mode(DAX_BIG, DAX_DEVDAX));
-	start(&self->r);
 }
 
 TEST_F(inode, setuid_asks_once)

@@ -122,9 +122,8 @@ TEST_F(look, devices)
 		want = line(0, DAX_BIG, 2,
 			    strf("held 0x200000-%#lx %#lx-%#lx",
 				 2 * MB + 2 * PAGE - 1, end + 1 - PAGE, end));
-		EXPECT_EQ(0, strncmp(want, devices(&self->r), strlen(want))) {
+		EXPECT_EQ(0, strncmp(want, devices(&self->r), strlen(want)))
 			TH_LOG("%s", devices(&self->r));
-		}
 	}
 	ASSERT_EQ(0, dax_unbind(DAX_BIG));
 	EXPECT_NE(NULL, strstr(devices(&self->r), " 0 gone\n"));

@@ -27,7 +27,7 @@ FIXTURE_VARIANT(pin)
 {
 	const char *dev;
 	const char *layout;
-	size_t skew;	/* of the mapping: a page, and it has no PMDs */
+	int skew;	/* of the mapping, in pages: 1, and it has no PMDs */
 };
 
 FIXTURE_VARIANT_ADD(pin, pmds) {
@@ -35,7 +35,7 @@ FIXTURE_VARIANT_ADD(pin, pmds) {
 };
 
 FIXTURE_VARIANT_ADD(pin, pages) {
-	DAX_SMALL, "dev 0 $small\n" FILES, 4096
+	DAX_SMALL, "dev 0 $small\n" FILES, 1
 };
 
 FIXTURE_VARIANT_ADD(pin, pmem) {
@@ -50,10 +50,9 @@ FIXTURE_VARIANT_ADD(pin, interleaved) {
 FIXTURE_SETUP(pin)
 {
 	BEGIN(variant->dev);
-	ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
 	server_start_f(&self->s, variant->layout);
 	self->fd = self->s.fd;
-	self->p = map_rw(self->fd, SIZE, variant->skew);
+	self->p = map_rw(self->fd, SIZE, variant->skew * PAGE);
 	fill_pattern(self->p, SIZE, 1, 0);
 	self->tmp = memfd_create("tmp", 0);
 	ASSERT_LE(0, self->tmp);
@@ -248,7 +247,7 @@ TEST_F(pin, one_page)
 
 	for (i = 0; i < ARRAY_SIZE(offs); i++) {
 		self->fd = server_must_open(&self->s, "f", O_RDWR);
-		self->p = map_rw(self->fd, SIZE, variant->skew);
+		self->p = map_rw(self->fd, SIZE, variant->skew * PAGE);
 		ASSERT_EQ(0, pin_buffer(&self->ring, self->p + offs[i], 1));
 		let_it_go(self);
 		let_go(self->s.mnt);
@@ -318,7 +317,7 @@ TEST_F(pin, retired_map)
 	ASSERT_EQ(0, server_stop(&self->s));
 	start_raw(&r, variant->dev);
 	self->fd = raw_must_open(&r, 0, O_RDWR);
-	self->p = map_rw(self->fd, SIZE, variant->skew);
+	self->p = map_rw(self->fd, SIZE, variant->skew * PAGE);
 	fill_pattern(self->p, SIZE, 1, 0);
 	ASSERT_EQ(0, pin_buffer(&self->ring, self->p, SIZE));
 	raw_set_file(&r, 0, 0, 24 * MB, SIZE);
@@ -341,7 +340,6 @@ TEST_F(pin, retired_map)
 	fd = raw_must_open(&r, 1, O_RDWR);
 	EXPECT_TRUE(rw_works(fd, MB));
 	EXPECT_EQ(0, raw_stop(&r));
-	server_start_f(&self->s, variant->layout);
 }
 
 /* Memory is never taken from under a pin. */
@@ -447,7 +445,6 @@ TEST_F(pin, owner_dies)
 	EXPECT_EQ(-EBUSY, server_stop(&self->s));
 	child_kill(pid);
 	EXPECT_EQ(0, server_stop_unpinned(&self->s));
-	server_start_f(&self->s, variant->layout);
 }
 
 /* A page that fails while it is pinned stays failed afterwards. */
@@ -532,22 +529,11 @@ static void *race_retires(void *arg)
 	return NULL;
 }
 
+/*
+ * The last one retires maps while their pages are being pinned, and opens want new
+ * ones.
+ */
 TEST_F(pin, race)
-{
-	void *(*const racers[])(void *arg) = { race_pins, race_pins, race_opens };
-
-	race_path = strdup(strf("%s/f", self->s.mnt));
-	let_it_go(self);
-	let_go(self->s.mnt);
-	race(racers, ARRAY_SIZE(racers), 3000, NULL);
-	race(racers, ARRAY_SIZE(racers), 2000, variant->dev);
-	EXPECT_EQ(0, server_stop_unpinned(&self->s));
-	ASSERT_EQ(0, dax_set_mode(variant->dev, DAX_FAMFS));
-	server_start_f(&self->s, variant->layout);
-}
-
-/* Maps are retired while their pages are being pinned, and opens want new ones. */
-TEST_F(pin, race_with_retirement)
 {
 	void *(*const racers[])(void *arg) = {
 		race_pins, race_pins, race_opens, race_retires
@@ -560,13 +546,15 @@ TEST_F(pin, race_with_retirement)
 	start_raw(&r, variant->dev);
 	race_server = &r;
 	race_path = strdup(raw_path(&r, 0));
-	race(racers, ARRAY_SIZE(racers), 3000, NULL);
+	race(racers, 3, 3000, NULL);
+	race(racers, 4, 3000, NULL);
 	fd = open_unpinned(race_path);
 	ASSERT_LE(0, fd);
 	EXPECT_TRUE(rw_works(fd, MB));
+	close(fd);
+	race(racers, 3, 2000, variant->dev);
 	EXPECT_TRUE(let_loose(r.mnt));
 	EXPECT_EQ(0, raw_stop(&r));
-	server_start_f(&self->s, variant->layout);
 }
 
 /* A mapping of 1 GiB, of folios that are made as needed and in advance. */

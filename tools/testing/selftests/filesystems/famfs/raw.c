@@ -143,21 +143,6 @@ static void fill_attr(const struct raw *r, uint64_t nodeid, struct fuse_attr *at
 	attr->atime = attr->mtime = attr->ctime = f->mtime;
 }
 
-static void push_devs(const struct raw *r)
-{
-	static bool done;
-	unsigned int i, j;
-	int fd;
-
-	for (i = 0; i < RAW_PUSHED && !done && r->s->push[i]; i++) {
-		fd = open(r->s->push[i], O_RDWR | O_CLOEXEC);
-		for (j = 0; j < 2; j++)
-			r->s->pushed[i][j] = -raw_add_dev(r, fd, i);
-		close(fd);
-	}
-	done = true;
-}
-
 /* The number of the file with this name, or RAW_FILES. */
 static unsigned int file_named(const char *name)
 {
@@ -179,34 +164,31 @@ static void answer_lookup(const struct raw *r, const struct fuse_in_header *ih)
 	unsigned int i = file_named((const char *)(ih + 1));
 	struct fuse_entry_out out = {};
 
-	push_devs(r);
-	if (r->s->lookup_error) {
-		answer(r, ih, r->s->lookup_error, NULL, 0);
-		return;
-	}
-	if (i == RAW_FILES || r->s->files[i].hidden) {
-		answer(r, ih, ENOENT, NULL, 0);
-		return;
-	}
+	if (r->s->lookup_error || i == RAW_FILES || r->s->files[i].hidden)
+		return answer(r, ih, r->s->lookup_error ?: ENOENT, NULL, 0);
 	fill_entry(r, i, &out);
 	answer(r, ih, 0, &out, sizeof(out));
 }
 
 /* FUSE_CREATE replies with the entry and the open file, FUSE_MKNOD with half. */
-static void answer_create(const struct raw *r, const struct fuse_in_header *ih,
-			  const char *name, size_t len)
+static void answer_create(const struct raw *r, const struct fuse_in_header *ih)
 {
+	bool create = ih->opcode == FUSE_CREATE;
 	struct {
 		struct fuse_entry_out entry;
 		struct fuse_open_out open;
 	} out = {};
-	unsigned int i = file_named(name);
+	unsigned int i = file_named((const char *)(ih + 1) +
+				    (create ? sizeof(struct fuse_create_in) :
+					      sizeof(struct fuse_mknod_in)));
 
+	if (!(create ? r->s->can_create : r->s->can_mknod))
+		return answer(r, ih, ENOSYS, NULL, 0);
 	if (i == RAW_FILES || !r->s->files[i].hidden)
 		return answer(r, ih, EEXIST, NULL, 0);
 	r->s->files[i].hidden = false;
 	fill_entry(r, i, &out.entry);
-	answer(r, ih, 0, &out, len);
+	answer(r, ih, 0, &out, create ? sizeof(out) : sizeof(out.entry));
 }
 
 static void answer_attr(const struct raw *r, const struct fuse_in_header *ih)
@@ -308,18 +290,8 @@ static void serve_one(const struct raw *r, const struct fuse_in_header *ih)
 	case FUSE_READDIRPLUS:
 		return answer(r, ih, 0, NULL, 0);
 	case FUSE_CREATE:
-		if (!r->s->can_create)
-			return answer(r, ih, ENOSYS, NULL, 0);
-		return answer_create(r, ih, (const char *)(ih + 1) +
-				     sizeof(struct fuse_create_in),
-				     sizeof(struct fuse_entry_out) +
-				     sizeof(struct fuse_open_out));
 	case FUSE_MKNOD:
-		if (!r->s->can_mknod)
-			return answer(r, ih, ENOSYS, NULL, 0);
-		return answer_create(r, ih, (const char *)(ih + 1) +
-				     sizeof(struct fuse_mknod_in),
-				     sizeof(struct fuse_entry_out));
+		return answer_create(r, ih);
 	case FUSE_READ:
 		/* of an ordinary file */
 		return answer(r, ih, 0, zeroes, in->size < MAX_WRITE ? in->size : MAX_WRITE);
@@ -383,6 +355,7 @@ void raw_init(struct raw *r)
 		      MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (shared == MAP_FAILED)
 		err(1, "mmap");
+	*r->mnt = 0;
 	r->s = &shared->s;
 	r->s->minor = 45;
 	r->s->init_flags = FUSE_INIT_EXT | FUSE_DAX_FMAP | FUSE_BIG_WRITES;
@@ -432,8 +405,8 @@ static void mount_fuse(struct raw *r)
 static void close_others(int keep)
 {
 	if (keep > 3)
-		syscall(SYS_close_range, 3, keep - 1, 0);
-	syscall(SYS_close_range, keep + 1, ~0U, 0);
+		close_range(3, keep - 1, 0);
+	close_range(keep + 1, ~0U, 0);
 }
 
 int raw_try_start(struct raw *r, void (*prepare)(const struct raw *r))
@@ -468,6 +441,8 @@ int raw_stop(struct raw *r)
 {
 	int ret;
 
+	if (!*r->mnt)
+		return 0;
 	let_go(r->mnt);
 	ret = umount2(r->mnt, 0) ? -errno : 0;
 	/* whatever has gone wrong, let the next test have the devices */
@@ -478,6 +453,7 @@ int raw_stop(struct raw *r)
 	close(r->fd);
 	waitpid(r->pid, NULL, 0);
 	remove(r->mnt);
+	*r->mnt = 0;
 	raw_free(r);
 	return ret;
 }

@@ -26,7 +26,6 @@
 #define RAW_FILES 4
 #define RAW_DEVS 64
 #define RAW_OPCODES SERVER_NR_STATS
-#define RAW_PUSHED 3
 #define RAW_STRIPS 4
 
 /* What servers in use ask for besides famfs. */
@@ -80,8 +79,6 @@ struct raw_state {
 	bool weak;
 	/* after this opcode, serve through a clone that is opened like that */
 	int weak_at;
-	/* paths to register by descriptor, twice each, at the first look-up */
-	const char *push[RAW_PUSHED];
 	/* seconds */
 	uint64_t entry_valid, attr_valid;
 	int drop_at;
@@ -92,8 +89,6 @@ struct raw_state {
 	uint64_t kernel_flags;
 	/* longest map that fits, of the last FUSE_GET_FMAP; 0: it did not say */
 	uint32_t fmap_fits;
-	/* results of both registrations of a device: 0 or errno */
-	int pushed[RAW_PUSHED][2];
 	uint64_t counts[RAW_OPCODES];
 	/* errno of the last write of a reply to this opcode, or 0 */
 	int write_err[RAW_OPCODES];
@@ -112,7 +107,10 @@ void raw_init(struct raw *r);
 void raw_start(struct raw *r, void (*prepare)(const struct raw *r));
 /* The same, but FUSE_INIT may fail. Return: 0 or -errno of the first look. */
 int raw_try_start(struct raw *r, void (*prepare)(const struct raw *r));
-/* Let go, unmount, wait for the server, free the state. Return: 0 or -errno. */
+/*
+ * Let go, unmount, wait for the server, free the state. Return: 0 or -errno, 0 if
+ * it does not run.
+ */
 int raw_stop(struct raw *r);
 /* Free the state only. */
 void raw_free(struct raw *r);

@@ -3,7 +3,6 @@
 #include <err.h>
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
-#include <sys/wait.h>
 
 #include "raw.h"
 #include "test.h"
@@ -154,9 +153,8 @@ TEST_F(reply, maps)
 		if (!c->err || c->needs_dev)
 			continue;
 		set_case(self, c);
-		EXPECT_EQ(NULL, try_open(self, c->err)) {
+		EXPECT_EQ(NULL, try_open(self, c->err))
 			TH_LOG("%s", c->name);
-		}
 		n++;
 	}
 	EXPECT_EQ(0, raw_count(&self->r, FUSE_GET_DAXDEV));
@@ -190,13 +188,18 @@ static void place_one_by_one(unsigned int nr, struct fuse_famfs_simple_ext *ext)
 
 TEST_F(reply, longest_map)
 {
+	uint64_t before;
+
 	hold_open(self);
+	before = raw_count(&self->r, FUSE_GET_FMAP);
 	self->r.s->fmap_size = true;
-	/* what the device is too small for has been read to its end */
+	/* all of it has been read: what is wrong is that the device is too small for it */
 	raw_set_extents(&self->r, CASE, MOST, PAGE, place_one_by_one);
 	EXPECT_OPEN(EINVAL, "longest");
+	EXPECT_EQ(before + 2, raw_count(&self->r, FUSE_GET_FMAP));
 	raw_set_extents(&self->r, CASE, MOST + 1, PAGE, place_one_by_one);
 	EXPECT_OPEN(E2BIG, "too long");
+	EXPECT_EQ(before + 3, raw_count(&self->r, FUSE_GET_FMAP));
 }
 
 /* Of a map of one extent: what the header says of the length, and what is sent. */
@@ -207,12 +210,6 @@ static const struct size_case {
 	unsigned int requests;
 } size_cases[] = {
 	{ "not said", 0, 0, 56, 1 },
-	{ "right", 0, 56, 56, 1 },
-	{ "a byte too little", EINVAL, 55, 56, 1 },
-	{ "a byte too much", EINVAL, 57, 56, 1 },
-	{ "of the header only", EINVAL, 32, 56, 1 },
-	{ "header without a length", EINVAL, 0, 32, 1 },
-	{ "header of a header", EINVAL, 32, 32, 1 },
 	{ "header of what would have fit", EINVAL, 56, 32, 1 },
 	{ "header again and again", EINVAL, 8 * MB, 32, 2 },
 	{ "more than a header, again and again", EINVAL, 8 * MB, 56, 1 },
@@ -236,9 +233,8 @@ TEST_F(reply, length_of_a_map)
 			c->fmap_size;
 		reply->len = c->len;
 		before = raw_count(&self->r, FUSE_GET_FMAP);
-		EXPECT_EQ(NULL, try_open(self, c->err)) {
+		EXPECT_EQ(NULL, try_open(self, c->err))
 			TH_LOG("case %s", c->name);
-		}
 		EXPECT_EQ(c->requests, raw_count(&self->r, FUSE_GET_FMAP) - before);
 		EXPECT_EQ(NULL, sick(self));
 	}
@@ -521,8 +517,7 @@ TEST_F(reply, device_that_is_held)
  */
 TEST_F(reply, opens_that_race)
 {
-	int round, i, pipes[2];
-	char byte;
+	int round, i;
 
 	for (round = 0; round < 10; round++) {
 		pid_t pids[RAW_FILES];
@@ -534,19 +529,11 @@ TEST_F(reply, opens_that_race)
 		for (i = 0; i < RAW_FILES; i++)
 			raw_set_file(&r, i, 0, i * 2 * MB, 2 * MB);
 		raw_start(&r, chdir_root);
-		ASSERT_EQ(0, pipe(pipes));
 		for (i = 0; i < RAW_FILES; i++) {
 			pids[i] = child_start();
-			if (pids[i])
-				continue;
-			/* until the parent has closed it, too */
-			close(pipes[1]);
-			if (read(pipes[0], &byte, 1))
-				_exit(1);
-			_exit(raw_open(&r, i, O_RDWR) < 0);
+			if (!pids[i])
+				_exit(raw_open(&r, i, O_RDWR) < 0);
 		}
-		close(pipes[0]);
-		close(pipes[1]);
 		for (i = 0; i < RAW_FILES; i++)
 			EXPECT_EQ(0, child_wait(pids[i]));
 		EXPECT_LE(2, raw_count(&r, FUSE_GET_DAXDEV));
@@ -557,11 +544,7 @@ TEST_F(reply, opens_that_race)
 /* The second of two devices is bad: the first one remains and can be used. */
 TEST_F(reply, second_device_is_bad)
 {
-	static const struct fuse_famfs_simple_ext ext[] = {
-		{ 0, 0, 0, 2 * MB }, { 1, 0, 0, 2 * MB },
-	};
-
-	raw_set_map(&self->r, CASE, 4 * MB, FUSE_FAMFS_EXT_SIMPLE, 2, ext, sizeof(ext));
+	raw_set_strips(&self->r, CASE, 2, 2, 0, 2 * MB, 2 * MB);
 	raw_set_dev(&self->r, 1, "/dev/null");
 	EXPECT_EQ(NULL, try_open(self, ENODEV));
 	hold_open(self);

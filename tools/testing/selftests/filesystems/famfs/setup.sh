@@ -10,8 +10,8 @@
 # DEVICE is a dynamic device of 1408 MiB or more, such as dax0.0 of memory that
 # was reserved with efi_fake_mem= or memmap=SIZE%OFFSET-1+0xefffffff. It becomes
 # smaller, and two devices are made in what that leaves, and a third one if it
-# leaves 2 GiB more. NAMESPACE is one of pmem, of 168 MiB or more, such as namespace0.0 of memmap=SIZE!OFFSET. It
-# becomes a static device.
+# leaves 2 GiB more. NAMESPACE is one of pmem, of 168 MiB or more, such as
+# namespace0.0 of memmap=SIZE!OFFSET. It becomes a static device.
 #
 #   export $(./setup.sh dax0.0 namespace0.0)
 set -eu

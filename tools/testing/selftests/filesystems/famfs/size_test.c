@@ -3,7 +3,6 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 
@@ -123,13 +122,8 @@ TEST_F(size, truncate)
 TEST_F(size, fallocate)
 {
 	static const int modes[] = {
-		0, FALLOC_FL_KEEP_SIZE,
-		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		FALLOC_FL_ZERO_RANGE,
-		FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
-		FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE,
-		FALLOC_FL_UNSHARE_RANGE,
-		FALLOC_FL_UNSHARE_RANGE | FALLOC_FL_KEEP_SIZE,
+		0, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE,
+		FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE, FALLOC_FL_UNSHARE_RANGE,
 	};
 	size_t i;
 
@@ -334,9 +328,8 @@ TEST_F(size, server_says_another_size)
 		EXPECT_TRUE(try_write(self->p, NULL));
 		EXPECT_EQ(0, stat(raw_path(&self->r, FILE_0), &st));
 		EXPECT_EQ(sizes[i], st.st_size);
-		EXPECT_TRUE(is_stale(self)) {
+		EXPECT_TRUE(is_stale(self))
 			TH_LOG("size %jd", (intmax_t)sizes[i]);
-		}
 
 		raw_set_file(&self->r, FILE_0, 0, 2 * MB, sizes[i]);
 		ASSERT_EQ(0, raw_try_open(&self->r, FILE_0, O_RDONLY));
@@ -462,17 +455,6 @@ TEST_F(size, fresh_map_elsewhere)
 	EXPECT_EQ(-1, check_pattern(self->p + MB + 4, SIZE - MB - 4, SEED, MB + 4));
 }
 
-/* Return: the faults that it took. */
-static long touch_all(FIXTURE_DATA(size) *self)
-{
-	long before = faults();
-	size_t i;
-
-	for (i = 0; i < SIZE; i += PAGE)
-		(void)((volatile uint8_t *)self->p)[i];
-	return faults() - before;
-}
-
 /* With data, whichever they are, the map is retired: the next open fetches. */
 TEST_F(size, notify_inval_inode)
 {
@@ -485,19 +467,18 @@ TEST_F(size, notify_inval_inode)
 	size_t i;
 
 	/* these are the attributes alone, which unmaps nothing */
-	touch_all(self);
+	touch_range(self->p, 0, SIZE, PAGE, false);
 	EXPECT_EQ(0, raw_inval_inode(&self->r, FILE_0, -1, 0));
 	/* otherwise one for each PMD */
-	EXPECT_GT(4, touch_all(self));
+	EXPECT_GT(4, touch_range(self->p, 0, SIZE, PAGE, false));
 	EXPECT_TRUE(intact(self));
 	EXPECT_EQ(0, raw_try_open(&self->r, FILE_0, O_RDWR));
 
 	for (i = 0; i < ARRAY_SIZE(ranges); i++) {
-		touch_all(self);
+		touch_range(self->p, 0, SIZE, PAGE, false);
 		EXPECT_EQ(0, raw_inval_inode(&self->r, FILE_0, ranges[i].off, ranges[i].len));
-		EXPECT_TRUE(is_stale(self)) {
+		EXPECT_TRUE(is_stale(self))
 			TH_LOG("offset %jd", (intmax_t)ranges[i].off);
-		}
 		/* a map that is retired already */
 		EXPECT_EQ(0, raw_inval_inode(&self->r, FILE_0, 0, 0));
 		EXPECT_EQ(2 + i, raw_count(&self->r, FUSE_GET_FMAP));
@@ -548,7 +529,7 @@ TEST_F(size, notify_that_the_name_is_gone)
 	} del = { { .parent = FUSE_ROOT_ID, .child = prune.node, .namelen = 2 }, "f0" };
 	int fd;
 
-	touch_all(self);
+	touch_range(self->p, 0, SIZE, PAGE, false);
 	EXPECT_EQ(0, raw_notify(&self->r, FUSE_NOTIFY_PRUNE, &prune, sizeof(prune)));
 	EXPECT_TRUE(intact(self));
 	EXPECT_EQ(0, raw_notify(&self->r, FUSE_NOTIFY_INVAL_ENTRY, &inval,
@@ -564,28 +545,6 @@ TEST_F(size, notify_that_the_name_is_gone)
 	ASSERT_EQ(0, raw_try_open(&self->r, FILE_0, O_RDWR));
 	EXPECT_EQ(2, raw_count(&self->r, FUSE_GET_FMAP));
 	EXPECT_TRUE(intact(self));
-}
-
-/* What has been mapped by a read fault shows what is written afterwards. */
-TEST_F(size, write_under_a_mapping)
-{
-	const size_t skew[] = { 0, PAGE };	/* PMDs, pages */
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(skew); i++) {
-		uint8_t *q = map_at(SIZE, PROT_READ, MAP_SHARED, self->fd, 0, PMD, skew[i]);
-		long before = faults();
-
-		EXPECT_EQ(-1, check_pattern(q, SIZE, SEED + i, 0));
-		/* AROUND at a time, or 2 MiB */
-		EXPECT_EQ(skew[i] != 0, faults() - before >= SIZE / AROUND);
-		ASSERT_TRUE(write_pattern(self->fd, SIZE, SEED + i + 1, 0));
-		before = faults();
-		EXPECT_EQ(-1, check_pattern(q, SIZE, SEED + i + 1, 0));
-		/* nothing had to be mapped again */
-		EXPECT_GT(4, faults() - before);
-		munmap(q, SIZE);
-	}
 }
 
 /* What the reply to an open says about caching is of no interest. */

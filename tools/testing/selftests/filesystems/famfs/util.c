@@ -57,7 +57,7 @@ double seconds(void)
 
 const char *strf(const char *fmt, ...)
 {
-	/* in one page: with several, alloc_test would copy some when it should not */
+	/* in one page: to use one text never copies more than one page after a fork() */
 	static char texts[8][256] __attribute__((aligned(2048)));
 	static unsigned int last;
 	char *text = texts[++last % ARRAY_SIZE(texts)];
@@ -310,7 +310,7 @@ static const char *unsuitable(const struct role *role)
 		return strf("%s has not the size of the %s one", dev, role->name);
 	if (role->ranges && nr_ranges(dev) != role->ranges)
 		return strf("%s has not %d ranges", dev, role->ranges);
-	return NULL;
+	return test_folio() == GB ? not_giant(dev) : NULL;
 }
 
 /* The position in the kernel's log, and what was found so far. */
@@ -318,7 +318,6 @@ static struct {
 	int fd;			/* 0: log_mark() was not called */
 	int problems;
 	unsigned long long tainted;
-	const char *ignore;
 } klog;
 
 const char *begin_test(const char *const *devs, size_t nr)
@@ -631,6 +630,8 @@ void let_go(const char *mnt)
 
 int server_stop(struct server *s)
 {
+	if (!*s->mnt)
+		return 0;
 	let_go(s->mnt);
 	if (umount2(s->mnt, 0))
 		return -errno;
@@ -640,6 +641,7 @@ int server_stop(struct server *s)
 	unlink(s->layout);
 	unlink(s->stats_path);
 	munmap((void *)s->stats, SERVER_NR_STATS * sizeof(uint64_t));
+	*s->mnt = 0;
 	return 0;
 }
 
@@ -764,6 +766,20 @@ long faults(void)
 
 	getrusage(RUSAGE_SELF, &ru);
 	return ru.ru_minflt + ru.ru_majflt;
+}
+
+long touch_range(uint8_t *p, size_t off, size_t end, size_t step, bool write)
+{
+	volatile uint8_t *v = p;
+	long before = faults();
+
+	for (; off < end; off += step) {
+		if (write)
+			v[off] = pattern(1, off);
+		else
+			(void)v[off];
+	}
+	return faults() - before;
 }
 
 void *map_at(size_t len, int prot, int flags, int fd, off_t off, size_t align, size_t skew)
@@ -958,13 +974,7 @@ void log_mark(void)
 		err(1, "/dev/kmsg");
 	lseek(klog.fd, 0, SEEK_END);
 	klog.problems = 0;
-	klog.ignore = NULL;
 	klog.tainted = read_number(TAINTED);
-}
-
-void log_ignore(const char *word)
-{
-	klog.ignore = word;
 }
 
 static bool is_problem(const char *line)
@@ -974,8 +984,6 @@ static bool is_problem(const char *line)
 	};
 	size_t i;
 
-	if (klog.ignore && strstr(line, klog.ignore))
-		return false;
 	for (i = 0; i < ARRAY_SIZE(words); i++)
 		if (strstr(line, words[i]))
 			return true;
@@ -1045,28 +1053,5 @@ int log_problems(void)
 	}
 	found = klog.problems;
 	klog.problems = 0;
-	return found;
-}
-
-int find_leaks(void)
-{
-	static const char leaks[] = "/sys/kernel/debug/kmemleak";
-	char line[256];
-	int found = 0;
-	FILE *f;
-
-	/* what is found only once may be in a register, or too young */
-	if (write_text(leaks, "scan"))
-		return -1;
-	sleep(6);
-	write_text(leaks, "scan");
-	f = fopen(leaks, "re");
-	if (!f)
-		err(1, "%s", leaks);
-	while (fgets(line, sizeof(line), f)) {
-		printf("# kernel: %s", line);
-		found += !!strstr(line, "unreferenced object");
-	}
-	fclose(f);
 	return found;
 }

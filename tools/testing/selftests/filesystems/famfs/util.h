@@ -165,7 +165,10 @@ void server_start(struct server *s, const char *layout, const char *flags);
 void server_start_f(struct server *s, const char *layout);
 /* Close and unmap all that this process has open and mapped below a mount. */
 void let_go(const char *mnt);
-/* Let go, unmount, wait for the server. Return: 0 or -errno of the unmount. */
+/*
+ * Let go, unmount, wait for the server. Return: 0 or -errno of the unmount, 0 if
+ * it does not run.
+ */
 int server_stop(struct server *s);
 /*
  * The same, and open(2) for reading and writing, where that is EBUSY until the kernel
@@ -224,6 +227,11 @@ int uffd_protect(int uffd, void *p, size_t len, bool protect);
 
 /* Page faults of this process so far. */
 long faults(void);
+/*
+ * Read a byte of each @step bytes from @off up to @end, or write it, as pattern 1
+ * has it. Return: the faults that it took.
+ */
+long touch_range(uint8_t *p, size_t off, size_t end, size_t step, bool write);
 
 /* What a SIGBUS said. */
 struct fault {
@@ -271,9 +279,5 @@ int log_problems(void);
  * without @text.
  */
 int log_lines(const char *text);
-/* From now on lines with @word do not count, until log_mark(). NULL: all do. */
-void log_ignore(const char *word);
-/* Print what kmemleak finds. Return: the number of objects, -1 without it. */
-int find_leaks(void);
 
 #endif

@@ -4,24 +4,23 @@
  * fmap_size nor registration by descriptor, and the newest ones. More servers that
  * mean something else by the old flag are in rights_test.
  */
-#include <linux/stat.h>
-
 #include "raw.h"
 #include "test.h"
 
-/* On one device, on all of them, interleaved over all of them, a long map. */
+/*
+ * On one device, on all of them, interleaved over all of them, and a map that is too
+ * long for servers in use, of the memory of EXTENTS: a file gives way when it is
+ * closed.
+ */
 enum { ONE, EXTENTS, INTERLEAVED, LONG };
 
 #define NR_DEVS 3
 #define NR_EXTENTS 120UL
 #define EXTENT (2 * PAGE)
-#define EXTENTS_OFF (16 * MB)
+#define EXTENTS_OFF (64 * MB)
+#define NR_LONG 2000UL
 #define STRIP MB
 #define STRIPS_OFF (32 * MB)
-
-/* Where the map of a file is too long for servers in use. */
-#define LONG_OFF (64 * MB)
-#define NR_LONG 2000UL
 
 static void place_extent(unsigned int nr, struct fuse_famfs_simple_ext *ext)
 {
@@ -29,24 +28,17 @@ static void place_extent(unsigned int nr, struct fuse_famfs_simple_ext *ext)
 	ext->se_offset = EXTENTS_OFF + nr / NR_DEVS * EXTENT;
 }
 
-static void place_long(unsigned int nr, struct fuse_famfs_simple_ext *ext)
-{
-	ext->se_devindex = nr % NR_DEVS;
-	ext->se_offset = LONG_OFF + nr / NR_DEVS * EXTENT;
-}
+static const char *const devs[NR_DEVS] = { DEV_BIG, DEV_TWO, DEV_SMALL };
 
 /* Servers in use only have device 0, and say 0 whatever they are asked for. */
-static void set_devs(struct raw *r, bool newest)
+static void set_devs(struct raw *r)
 {
-	const char *const devs[NR_DEVS] = { DEV_BIG, DEV_TWO, DEV_SMALL };
 	struct fuse_daxdev_out out = {};
 	unsigned int i;
 
 	for (i = 0; i < NR_DEVS; i++) {
 		strcpy(out.name, devs[i]);
 		raw_set_reply(&r->s->devs[i], 0, &out, sizeof(out));
-		if (newest)
-			r->s->push[i] = devs[i];
 	}
 }
 
@@ -70,37 +62,6 @@ static const char *use(const struct raw *r, unsigned int file, int fd)
 	return why;
 }
 
-static void use_files(struct __test_metadata *_metadata, const struct raw *r, bool newest)
-{
-	unsigned int i, j, last = newest ? LONG : INTERLEAVED;
-
-	for (i = 0; i < 2 * (last + 1); i++) {
-		int fd = raw_must_open(r, i / 2, O_RDWR | (i % 2 ? O_DIRECT : 0));
-
-		EXPECT_EQ(NULL, use(r, i / 2, fd)) {
-			TH_LOG("file %u", i / 2);
-		}
-		close(fd);
-		/* one for each file, since all of these maps fit */
-		if (i / 2 < LONG)
-			EXPECT_EQ(i / 2 + 1, raw_count(r, FUSE_GET_FMAP));
-	}
-	/* the kernel is told how long this one is, and asks again */
-	if (newest) {
-		EXPECT_LE(r->s->files[LONG].fmap.len, r->s->fmap_fits);
-		EXPECT_LE(raw_count(r, FUSE_GET_FMAP), LONG + 2);
-	}
-	EXPECT_EQ(newest ? 0 : NR_DEVS, raw_count(r, FUSE_GET_DAXDEV));
-	for (i = 0; i < NR_DEVS && newest; i++)
-		for (j = 0; j < 2; j++)
-			EXPECT_EQ(0, r->s->pushed[i][j]);
-	EXPECT_EQ(0, raw_count(r, FUSE_READ));
-	EXPECT_EQ(0, raw_count(r, FUSE_WRITE));
-	/* all offers go to all servers that may have one of them */
-	EXPECT_NE(0, r->s->kernel_flags & FUSE_DAX_FMAP);
-	EXPECT_NE(0, r->s->kernel_flags & FUSE_DAX_FMAP_OLD);
-}
-
 FIXTURE(servers)
 {
 	struct raw r;
@@ -111,7 +72,6 @@ FIXTURE_VARIANT(servers)
 	uint32_t minor;
 	uint64_t flags;
 	bool newest;	/* sets fmap_size, registers the devices by descriptor */
-	bool plain;	/* means something else by the old flag */
 };
 
 FIXTURE_VARIANT_ADD(servers, in_use) {
@@ -135,11 +95,6 @@ FIXTURE_VARIANT_ADD(servers, both_flags) {
 	45, FUSE_DAX_FMAP | FUSE_DAX_FMAP_OLD
 };
 
-/* 7.46 has given the bit away */
-FIXTURE_VARIANT_ADD(servers, io_uring) {
-	46, FUSE_OVER_IO_URING | FUSE_DAX_FMAP_OLD, false, true
-};
-
 FIXTURE_SETUP(servers)
 {
 	struct raw *r = &self->r;
@@ -150,14 +105,21 @@ FIXTURE_SETUP(servers)
 	r->s->minor = variant->minor;
 	r->s->init_flags = RAW_USUAL | variant->flags;
 	r->s->fmap_size = variant->newest;
-	for (i = 0; i < RAW_FILES && !variant->plain; i++)
+	for (i = 0; i < RAW_FILES; i++)
 		r->s->files[i].open_flags = FOPEN_PARALLEL_DIRECT_WRITES;
-	set_devs(r, variant->newest);
+	set_devs(r);
 	raw_set_file(r, ONE, 0, 2 * MB, 4 * MB);
 	raw_set_extents(r, EXTENTS, NR_EXTENTS, EXTENT, place_extent);
 	raw_set_strips(r, INTERLEAVED, NR_DEVS, NR_DEVS, STRIPS_OFF, STRIP, 64 * KB);
-	raw_set_extents(r, LONG, NR_LONG, EXTENT, place_long);
+	raw_set_extents(r, LONG, NR_LONG, EXTENT, place_extent);
 	raw_start(r, NULL);
+	/* a server may do it again */
+	for (i = 0; i < 2 * NR_DEVS && variant->newest; i++) {
+		int fd = open(devs[i / 2], O_RDWR);
+
+		EXPECT_EQ(0, raw_add_dev(r, fd, i / 2));
+		close(fd);
+	}
 }
 
 FIXTURE_TEARDOWN(servers)
@@ -168,18 +130,30 @@ FIXTURE_TEARDOWN(servers)
 
 TEST_F(servers, files)
 {
-	char byte;
-	int fd;
+	const struct raw *r = &self->r;
+	unsigned int i, last = variant->newest ? LONG : INTERLEAVED;
 
-	if (!variant->plain) {
-		use_files(_metadata, &self->r, variant->newest);
-		return;
+	for (i = 0; i < 2 * (last + 1); i++) {
+		int fd = raw_must_open(r, i / 2, O_RDWR | (i % 2 ? O_DIRECT : 0));
+
+		EXPECT_EQ(NULL, use(r, i / 2, fd))
+			TH_LOG("file %u", i / 2);
+		close(fd);
+		/* one for each file, since all of these maps fit */
+		if (i / 2 < LONG)
+			EXPECT_EQ(i / 2 + 1, raw_count(r, FUSE_GET_FMAP));
 	}
-	fd = raw_must_open(&self->r, ONE, O_RDWR);
-	EXPECT_FALSE(is_dax(fd));
-	EXPECT_EQ(1, pread(fd, &byte, 1, 0));
-	EXPECT_LT(0, raw_count(&self->r, FUSE_READ));
-	EXPECT_EQ(0, raw_count(&self->r, FUSE_GET_FMAP));
+	/* the kernel is told how long this one is, and asks again */
+	if (variant->newest) {
+		EXPECT_LE(r->s->files[LONG].fmap.len, r->s->fmap_fits);
+		EXPECT_LE(raw_count(r, FUSE_GET_FMAP), LONG + 2);
+	}
+	EXPECT_EQ(variant->newest ? 0 : NR_DEVS, raw_count(r, FUSE_GET_DAXDEV));
+	EXPECT_EQ(0, raw_count(r, FUSE_READ));
+	EXPECT_EQ(0, raw_count(r, FUSE_WRITE));
+	/* all offers go to all servers that may have one of them */
+	EXPECT_NE(0, r->s->kernel_flags & FUSE_DAX_FMAP);
+	EXPECT_NE(0, r->s->kernel_flags & FUSE_DAX_FMAP_OLD);
 }
 
 /*
