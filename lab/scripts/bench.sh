@@ -41,7 +41,7 @@ fio)
 	extra=$out/fio
 	rm -rf $extra
 	lab/scripts/rootfs.sh fio $extra/apps
-	# for tools that come with it
+	# only tools that come with fio need it
 	rm -rf $extra/apps/usr/lib/python3*
 	;;
 esac

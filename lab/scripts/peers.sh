@@ -23,7 +23,7 @@ make_fs() { # NAME SIZE COMMAND...
 }
 # files begin at 2 MiB, so that they can be mapped with that
 make_fs ext4 192M /sbin/mkfs.ext4 -q -b 4096 -E stride=512,stripe_width=512
-make_fs xfs 320M /sbin/mkfs.xfs -q -m reflink=1 -d su=2m,sw=1
+make_fs xfs 320M /sbin/mkfs.xfs -q -m reflink=1 -d agcount=2,su=2m,sw=1 -l size=64m,su=4k
 lab/scripts/initramfs.sh $extra
 rm -rf $extra
 lab/scripts/ktap.sh -t 900 -a 'memmap=192M!768M memmap=320M!960M' build/$BASE/debug/bzImage \

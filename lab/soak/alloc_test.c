@@ -23,7 +23,7 @@
 /* As many allocations fail in a row. */
 #define BURST 20
 
-/* vmalloc() says it like that, at length, if it gets no memory. Nothing else may. */
+/* A failed vmalloc() prints a stack trace. Nothing else may be reported. */
 #define EXPECT_TRACES_ONLY() do { \
 	int traces_ = log_lines("Call Trace"); \
 									\

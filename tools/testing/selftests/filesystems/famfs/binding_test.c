@@ -77,7 +77,7 @@ static int open_node(struct __test_metadata *_metadata, const char *name)
 	return fd;
 }
 
-/* A descriptor of that mode cannot be used, nor its mapping, which devdax mode has. */
+/* Neither the descriptor nor, in devdax mode, its mapping can be used. */
 static void dead(struct __test_metadata *_metadata, enum dax_mode mode, int fd, char *p)
 {
 	char c = 0;
@@ -160,16 +160,17 @@ TEST_F(binding, dead_for_good)
 TEST_F(binding, open_follows_the_driver)
 {
 	const char *const names[] = { path, node };
-	/* by hand, as the documentation has it: new_id alone binds */
+	/* by hand, as documented: writing to new_id binds */
 	static const char *const steps[] = {
 		"device_dax/unbind", "device_dax/remove_id", "fsdev_dax/new_id",
 		"fsdev_dax/unbind", "fsdev_dax/remove_id", "device_dax/new_id",
 	};
 	int i, j;
 
-	for (i = 0; i < (int)ARRAY_SIZE(steps); i++)
+	for (i = 0; i < (int)ARRAY_SIZE(steps); i++) {
 		EXPECT_EQ(0, write_text(strf("/sys/bus/dax/drivers/%s", steps[i]), dev))
 			TH_LOG("step %d", i);
+	}
 	EXPECT_EQ(DAX_DEVDAX, dax_get_mode(dev));
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(0, dax_set_mode(dev, DAX_DEVDAX));

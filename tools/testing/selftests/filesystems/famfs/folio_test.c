@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Devices whose folios are made when they are bound (folio_size): which files fit,
- * and switching between the kinds. What else such a device has to do, other tests
- * do with it, see folios.sh.
+ * Devices with pre-built folios (folio_size): which files fit, and changes of the
+ * folio size. folios.sh runs the other tests on such devices.
  */
 #include "test.h"
 

@@ -216,7 +216,7 @@ TEST_F(giant, small_access_first)
 	pte[GB / 2] = 5;
 	pmd[0] = 6;
 
-	/* a page in use is in the way, unless all of 1 GiB is one folio, and is not lost */
+	/* a page in use keeps its entry, unless 1 GiB is one folio, and its content */
 	ASSERT_EQ(0, pin(pipes, pte + GB / 2));
 	before = faults();
 	EXPECT_EQ(6, self->p[0]);
@@ -709,7 +709,7 @@ TEST_F(giant, unbind)
 	mount_again(_metadata, self, layout);
 	fill(self->p, 6);
 	EXPECT_EQ(-1, check(self->p, 6));
-	/* the pages are single pages again when the file is gone, if they were */
+	/* folios that were not pre-built are split again when the file is gone */
 	if (test_folio() == GB)
 		return;
 	mount_again(_metadata, self, pieces);

@@ -77,12 +77,15 @@ TEST_F(lookup, opener_is_killed)
 TEST_F(lookup, forced_unmount)
 {
 	pid_t pid = open_and_hang(self, "x");
+	int busy;
 
 	ASSERT_TRUE(child_runs(pid));
-	umount2(self->r.mnt, MNT_FORCE);
+	/* busy, unless the opener is gone before that is looked at */
+	busy = umount2(self->r.mnt, MNT_FORCE);
 	EXPECT_EQ(ENOTCONN, child_within(pid, 5));
 	/* while the look-up still hangs */
-	EXPECT_EQ(0, umount2(self->r.mnt, 0));
+	if (busy)
+		EXPECT_EQ(0, umount2(self->r.mnt, 0));
 	EXPECT_TRUE(child_runs(self->r.pid));
 	kill(self->r.pid, SIGKILL);
 	EXPECT_TRUE(child_ends(self->r.pid, 5));

@@ -530,8 +530,8 @@ static void *race_retires(void *arg)
 }
 
 /*
- * The last one retires maps while their pages are being pinned, and opens want new
- * ones.
+ * The last racer retires the map while its pages are being pinned and others open the
+ * file.
  */
 TEST_F(pin, race)
 {

@@ -448,7 +448,7 @@ int raw_stop(struct raw *r)
 	/* whatever has gone wrong, let the next test have the devices */
 	if (ret)
 		umount2(r->mnt, MNT_DETACH);
-	if (ret)
+	if (ret && !waitpid(r->pid, NULL, WNOHANG))
 		kill(r->pid, SIGKILL);
 	close(r->fd);
 	waitpid(r->pid, NULL, 0);

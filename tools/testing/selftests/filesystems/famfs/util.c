@@ -57,7 +57,7 @@ double seconds(void)
 
 const char *strf(const char *fmt, ...)
 {
-	/* in one page: to use one text never copies more than one page after a fork() */
+	/* all in one page, so that after a fork() at most one page is copied */
 	static char texts[8][256] __attribute__((aligned(2048)));
 	static unsigned int last;
 	char *text = texts[++last % ARRAY_SIZE(texts)];
@@ -310,6 +310,12 @@ static const char *unsuitable(const struct role *role)
 		return strf("%s has not the size of the %s one", dev, role->name);
 	if (role->ranges && nr_ranges(dev) != role->ranges)
 		return strf("%s has not %d ranges", dev, role->ranges);
+	if (test_folio() == PAGE)
+		return NULL;
+	if (access(strf(BUS "/devices/%s/folio_size", dev), F_OK))
+		return "the kernel has no folio_size";
+	if (!small_pages())
+		return "2 MiB is not the size of a PMD";
 	return test_folio() == GB ? not_giant(dev) : NULL;
 }
 

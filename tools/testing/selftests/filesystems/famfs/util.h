@@ -181,7 +181,7 @@ int open_unpinned(const char *path);
 const char *kept(const char *mnt);
 /* Does the kernel notice that it keeps none any more? */
 bool let_loose(const char *mnt);
-/* Can a device, opened by dax_open(), be read at last, because no mount holds it? */
+/* Wait until the device can be read, that is, until no mount holds it. @fd: of dax_open() */
 bool dax_gets_free(int fd);
 void server_kill(struct server *s);
 /* Replace the layout of a running server. */

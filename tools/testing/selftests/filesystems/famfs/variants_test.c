@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Servers of different age: those in use, which know the old flag and neither
- * fmap_size nor registration by descriptor, and the newest ones. More servers that
- * mean something else by the old flag are in rights_test.
+ * fmap_size nor registration by descriptor, and the newest ones. Servers that mean
+ * something else by the old flag are in rights_test.
  */
 #include "raw.h"
 #include "test.h"
 
 /*
- * On one device, on all of them, interleaved over all of them, and a map that is too
- * long for servers in use, of the memory of EXTENTS: a file gives way when it is
- * closed.
+ * On one device, on all of them, interleaved over all of them. LONG has a map that is
+ * too long for servers in use, and shares memory with EXTENTS, which gives way once it
+ * is closed.
  */
 enum { ONE, EXTENTS, INTERLEAVED, LONG };
 
@@ -113,7 +113,7 @@ FIXTURE_SETUP(servers)
 	raw_set_strips(r, INTERLEAVED, NR_DEVS, NR_DEVS, STRIPS_OFF, STRIP, 64 * KB);
 	raw_set_extents(r, LONG, NR_LONG, EXTENT, place_extent);
 	raw_start(r, NULL);
-	/* a server may do it again */
+	/* a server may register a device twice */
 	for (i = 0; i < 2 * NR_DEVS && variant->newest; i++) {
 		int fd = open(devs[i / 2], O_RDWR);
 
