@@ -249,7 +249,10 @@ TEST_F(peers, private_mapping)
 	EXPECT_EQ(4, p[PMD]);
 }
 
-/* Two files with the same blocks: the one that is written gets others. */
+/*
+ * Two files with the same blocks: the one that is written gets others. By pages only:
+ * copying a page of a larger entry is a bug of mainline, see lab/README.md.
+ */
 TEST_F(peers, shared_blocks)
 {
 	uint8_t *p;
@@ -262,14 +265,14 @@ TEST_F(peers, shared_blocks)
 		EXPECT_ERRNO(EOPNOTSUPP, ioctl(fd, FICLONE, self->fd));
 		return;
 	}
-	self->p[PAGE] = 0;
+	self->odd[PAGE] = 0;
 	ASSERT_EQ(0, ioctl(fd, FICLONE, self->fd));
-	p = map_rw(fd, SIZE, 0);
-	EXPECT_EQ(0, memcmp(p, self->p, SIZE));
-	/* both have mapped the zero for reading */
-	self->p[PAGE] = 1;
-	p[PMD] = ~pattern(1, PMD);
+	p = map_rw(fd, SIZE, PAGE);
+	EXPECT_EQ(0, memcmp(p, self->odd, SIZE));
+	/* both have mapped all of it for reading */
+	self->odd[PAGE] = 1;
 	self->odd[2 * PMD] = ~pattern(1, 2 * PMD);
+	p[PMD] = ~pattern(1, PMD);
 	ASSERT_EQ(0, fsync(fd));
 	EXPECT_EQ(0, p[PAGE]);
 	EXPECT_EQ(pattern(1, PMD), self->odd[PMD]);
@@ -277,7 +280,7 @@ TEST_F(peers, shared_blocks)
 	EXPECT_EQ(-1, check_pattern(p + 3 * PMD, PMD, 1, 3 * PMD));
 	munmap(p, SIZE);
 	ASSERT_EQ(0, ftruncate(fd, 0));
-	EXPECT_EQ(-1, check_pattern(self->p + 3 * PMD, PMD, 1, 3 * PMD));
+	EXPECT_EQ(-1, check_pattern(self->odd + 3 * PMD, PMD, 1, 3 * PMD));
 	close(fd);
 	unlink(DIR "/clone");
 }
@@ -421,7 +424,7 @@ static void *forget(void *arg)
 	unsigned int seed = 4;
 
 	while (!race_over) {
-		if (madvise(maps[0] + some(&seed), PMD, MADV_DONTNEED) ||
+		if (madvise(maps[0] + some(&seed) % (SIZE / 2), SIZE / 2, MADV_DONTNEED) ||
 		    madvise(maps[1], SIZE, MADV_DONTNEED))
 			err(1, "madvise");
 		if (!(rand_r(&seed) % 8) && fdatasync(file))
