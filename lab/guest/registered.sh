@@ -13,6 +13,14 @@ check() { # NAME COMMAND...
 	echo "not ok $number $name"
 	status=1
 }
+within() { # SECONDS COMMAND...: wait until it is true
+	local i=$(($1 * 10))
+	shift
+	until "$@" || [ $i = 0 ]; do
+		usleep 100000
+		i=$((i - 1))
+	done
+}
 run() { chroot $root /usr/bin/env -i PATH=/usr/bin:/bin:/usr/sbin:/sbin "$@"; }
 # ---- io_uring
 example() {
@@ -42,10 +50,10 @@ rdma_unbind() {
 	perftest -D 60 --mmap=$dir/two > /tmp/receiver 2>&1 &
 	sleep 1
 	perftest -D 60 --mmap=$dir/one 10.0.0.1 > /tmp/sender 2>&1 &
-	sleep 3
+	within 30 eval '[ "$(run rdma resource show mr | grep -c mrn)" -ge 2 ]'
 	echo "$dev" > /sys/bus/dax/drivers/fsdev_dax/unbind &
 	unbinder=$!
-	sleep 2
+	within 10 eval 'dmesg | tail -n 5 | grep -q "waiting for pages of inode"'
 	dmesg | tail -n 5
 	[ "$(pidof ib_write_bw | wc -w)" = 2 ] && kill -0 $unbinder &&
 		dmesg | tail -n 5 | grep -q 'waiting for pages of inode' || return 1

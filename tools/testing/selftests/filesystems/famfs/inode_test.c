@@ -154,11 +154,12 @@ TEST_F(inode, pins_on_two_devices)
 {
 	int fd, on_big[2], also_on_big[2], on_small[2];
 	char *p = open_and_map(&self->r, BOTH, PAGE, &fd);
+	char *q = open_and_map(&self->r, FIRST, PAGE, &fd);
 	pid_t big, small;
 
-	p[0] = p[MB] = p[2 * MB] = 1;
+	p[0] = p[2 * MB] = q[0] = 1;
 	ASSERT_EQ(0, pin(on_big, p));
-	ASSERT_EQ(0, pin(also_on_big, p + MB));
+	ASSERT_EQ(0, pin(also_on_big, q));
 	ASSERT_EQ(0, pin(on_small, p + 2 * MB));
 	log_lines("");
 
@@ -168,11 +169,12 @@ TEST_F(inode, pins_on_two_devices)
 	EXPECT_FALSE(child_ends(small, 1));
 	unpin(on_small, NULL);
 	EXPECT_EQ(0, child_within(small, 10));
-	unpin(on_big, NULL);
-	EXPECT_FALSE(child_ends(big, 1));
+	/* the first of two files; then the other is waited for */
 	unpin(also_on_big, NULL);
+	EXPECT_FALSE(child_ends(big, 1));
+	unpin(on_big, NULL);
 	EXPECT_EQ(0, child_within(big, 10));
-	/* one message per device, not per page */
+	/* one message per device, not per file */
 	EXPECT_EQ(2, log_lines("in use"));
 }
 
