@@ -62,15 +62,20 @@ dax_create() { # DEVICE-OF-THE-REGION BYTES [ALIGN] -> name of the new device
 	echo $new
 }
 
+within() { # SECONDS COMMAND...: wait until it succeeds; fails if it does not
+	local tenths=$(($1 * 10))
+	shift
+	until "$@"; do
+		[ $tenths -gt 0 ] || return 1
+		tenths=$((tenths - 1))
+		usleep 100000
+	done
+}
+
 # Mounts what /tmp/layout says, returns when NAME is there.
 serve() { # DIRECTORY NAME [OPTION]
-	local i=0
 	mkdir -p $1
 	setsid famfs_server ${3:-} /tmp/layout $1 /tmp/stats &
 	server=$!
-	until [ -e $1/$2 ]; do
-		[ $i -lt 300 ] || { echo "$1/$2 does not appear" >&2; return 1; }
-		sleep 0.1
-		i=$((i + 1))
-	done
+	within 30 [ -e $1/$2 ] || { echo "$1/$2 does not appear" >&2; return 1; }
 }

@@ -65,8 +65,7 @@ result $? "unmount"
 mount_it
 result $? "load, mount again, and find the content"
 umount /mnt/famfs
-i=0
-until rmmod fuse 2> /dev/null || [ $i -gt 50 ]; do usleep 100000; i=$((i + 1)); done
+within 5 rmmod fuse 2> /dev/null
 [ ! -d /sys/module/fuse ]
 result $? "unload fuse"
 

@@ -13,14 +13,6 @@ check() { # NAME COMMAND...
 	echo "not ok $number $name"
 	status=1
 }
-within() { # SECONDS COMMAND...: wait until it is true
-	local i=$(($1 * 10))
-	shift
-	until "$@" || [ $i = 0 ]; do
-		usleep 100000
-		i=$((i - 1))
-	done
-}
 run() { chroot $root /usr/bin/env -i PATH=/usr/bin:/bin:/usr/sbin:/sbin "$@"; }
 # ---- io_uring
 example() {

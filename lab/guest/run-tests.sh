@@ -48,7 +48,7 @@ for t in /tests/*_test; do
 done
 leaks=/sys/kernel/debug/kmemleak
 if [ -e $leaks ]; then
-	case $want in '*' | alloc_test) scan=1 ;; esac
+	case $want in '*' | alloc_test | soak_test) scan=1 ;; esac
 fi
 if [ -n "${scan:-}" ]; then
 	# what is only found once may be in a register

@@ -477,21 +477,24 @@ TEST_F(peers, pinned_page)
 
 /* --- Files that are memory, and files that are not --- */
 
-static bool flag(int fd)
+static struct fsxattr attr_of(int fd)
 {
 	struct fsxattr attr;
 
 	if (ioctl(fd, FS_IOC_FSGETXATTR, &attr))
 		err(1, "FS_IOC_FSGETXATTR");
-	return attr.fsx_xflags & FS_XFLAG_DAX;
+	return attr;
+}
+
+static bool flag(int fd)
+{
+	return attr_of(fd).fsx_xflags & FS_XFLAG_DAX;
 }
 
 static int set_flag(int fd, bool on)
 {
-	struct fsxattr attr;
+	struct fsxattr attr = attr_of(fd);
 
-	if (ioctl(fd, FS_IOC_FSGETXATTR, &attr))
-		err(1, "FS_IOC_FSGETXATTR");
 	attr.fsx_xflags = on ? attr.fsx_xflags | FS_XFLAG_DAX : attr.fsx_xflags & ~FS_XFLAG_DAX;
 	return ioctl(fd, FS_IOC_FSSETXATTR, &attr);
 }

@@ -27,7 +27,7 @@ truncate -s 192M $img
 gzip -n -1 -c $img > $build/selftests/ext4.gz
 rm $img
 tests=$linux/tools/testing/selftests/filesystems/famfs
-gcc -static -O2 -Wall -pthread -isystem $build/headers/include -I $tests -o $build/selftests/bench lab/bench/bench.c $tests/util.c
+lab/scripts/cc.sh -o $build/selftests/bench lab/bench/bench.c $tests/util.c
 cp lab/bench/bench.sh lab/bench/long.sh $build/selftests/
 extra=
 case $1 in

@@ -10,8 +10,7 @@ extra=$BUILD/extra tests=$linux/tools/testing/selftests/filesystems/famfs
 lab/scripts/packages.sh e2fsprogs xfsprogs
 rm -rf $BUILD/selftests $extra
 mkdir -p $BUILD/selftests $extra/tests
-gcc -static -pthread -O2 -g -Wall -D_GNU_SOURCE= -I $tests -isystem $build/headers/include \
-	-o $BUILD/selftests/peers_test lab/peers/peers_test.c $tests/util.c
+lab/scripts/cc.sh -o $BUILD/selftests/peers_test lab/peers/peers_test.c $tests/util.c
 # The parts that are not zero, as NAME.OFFSET: the memory of a new guest is
 make_fs() { # NAME MIB COMMAND...
 	img=$BUILD/$1.img part=$extra/tests/$1 size=$2 i=0

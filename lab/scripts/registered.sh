@@ -15,8 +15,7 @@ rm -rf $BUILD/selftests $extra
 mkdir -p $BUILD/selftests $extra/rdma
 cp $selftests/famfs_server $selftests/setup.sh $BUILD/selftests/
 # rxe is linked in: a static program cannot load it
-gcc -static -pthread -O2 -g -Wall -D_GNU_SOURCE= -DRDMA_STATIC_PROVIDERS=rxe -I $tests -I lab/registered \
-	-isystem $build/headers/include -o $BUILD/selftests/registered_test \
+lab/scripts/cc.sh -DRDMA_STATIC_PROVIDERS=rxe -I lab/registered -o $BUILD/selftests/registered_test \
 	lab/registered/*.c $tests/util.c $tests/raw.c \
 	-libverbs -lrxe-rdmav34 -libverbs -lnl-route-3 -lnl-3
 # the example in famfs.rst

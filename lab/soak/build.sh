@@ -10,6 +10,5 @@ for t in soak_test alloc_test; do
 		$tests/problems.h $tests/server.h $tests/test.h; do
 		[ $out -nt $f ] || new=1
 	done
-	[ -z "$new" ] || gcc -static -pthread -O2 -g -Wall -D_GNU_SOURCE= -I $tests \
-		-isystem $build/headers/include -o $out lab/soak/$t.c $tests/util.c $tests/raw.c
+	[ -z "$new" ] || lab/scripts/cc.sh -o $out lab/soak/$t.c $tests/util.c $tests/raw.c
 done

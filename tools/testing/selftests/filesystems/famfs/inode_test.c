@@ -169,6 +169,7 @@ TEST_F(inode, pins_on_two_devices)
 	EXPECT_FALSE(child_ends(small, 1));
 	unpin(on_small, NULL);
 	EXPECT_EQ(0, child_within(small, 10));
+	EXPECT_TRUE(child_runs(big));
 	/* the first of two files; then the other is waited for */
 	unpin(also_on_big, NULL);
 	EXPECT_FALSE(child_ends(big, 1));
