@@ -29,8 +29,8 @@
  * table: they use the entry in i_pages, not the map. AS_DAX_REVOKED, which is set
  * with the bit and before the file is unmapped, ends this. The other faults take
  * the locks above and those of fs/dax.c, and allocate nothing beyond what fs/dax.c
- * does: first accesses, PUDs, PMDs in private writable mappings, private copies,
- * whatever userfaultfd watches, and faults that find no page table.
+ * does: first accesses, PMDs in private writable mappings, private copies, whatever
+ * userfaultfd watches, and faults that find no page table.
  */
 #include "fuse_i.h"
 #include "famfs.h"
@@ -222,11 +222,13 @@ static vm_fault_t famfs_folio_fault(struct vm_fault *vmf, unsigned int order)
 	/* no entry without a map: the next map may need others */
 	if (!map || !famfs_usable(inode))
 		return VM_FAULT_SIGBUS;
-	if (map->folio_order && order > map->folio_order)
-		return VM_FAULT_FALLBACK;
-	if (order < map->folio_order)
+	if (map->folio_order) {
+		if (order > map->folio_order)
+			return VM_FAULT_FALLBACK;
 		ret = dax_iomap_prepare(vmf, map->folio_order,
-					&famfs_iomap_ops);
+					&famfs_iomap_ops) ?:
+		      dax_map_fault(vmf, order);
+	}
 	return ret ?: dax_iomap_fault(vmf, order, NULL, NULL, &famfs_iomap_ops);
 }
 
