@@ -38,7 +38,7 @@ fi
 tests() {
 	for p in $found; do
 		[ ! -x "$build/selftests/$p" ] ||
-			"$build/selftests/$p" -l 2>&1 | awk '!/^(#|-)/ && NF { print $NF }'
+			"$build/selftests/$p" -l 2>&1 | awk '!/^(#|-|global *$)/ && NF { print $NF }'
 	done | sort -u
 }
 [ -z "$(tests | matches "$test")" ] || exit 0
