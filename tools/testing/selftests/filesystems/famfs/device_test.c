@@ -419,6 +419,8 @@ TEST_F(device, memory_failure_unmapped)
 		EXPECT_FALSE(try_read(p + MB, &f));
 		EXPECT_EQ(BUS_MCEERR_AR, f.code);
 		EXPECT_TRUE(try_write(p + MB + PAGE, NULL));
+		/* that has not mapped it with its neighbours */
+		EXPECT_FALSE(try_read(p + MB, NULL));
 	}
 	p = map_file(fd, LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE);
 	EXPECT_FALSE(try_write(p + MB, NULL));

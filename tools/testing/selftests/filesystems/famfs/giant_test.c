@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Mappings of 1 GiB: one fault maps it all, and it can be taken apart again. */
 #include <err.h>
-#include <pthread.h>
 #include <sys/uio.h>
 
 #include "test.h"
@@ -694,29 +693,6 @@ TEST_F(giant, memory_failure)
 	EXPECT_TRUE(try_write(self->p + bad + PAGE, NULL));
 	EXPECT_TRUE(try_write(self->p + bad - PAGE, NULL));
 	EXPECT_EQ(1, pread(self->s.fd, &c, 1, bad + PAGE));
-}
-
-static void *touch_it(void *p)
-{
-	readable(p);
-	return NULL;
-}
-
-/* A fault maps 1 GiB while a page of it fails: it must not keep that page. */
-TEST_F(giant, memory_failure_in_a_fault)
-{
-	const size_t bad = 100 * MB + 7 * PAGE;
-	pthread_t thread;
-	struct fault f;
-
-	if (!can_poison())
-		SKIP(return, "no injection of memory failure");
-	note_faults(&f);
-	ASSERT_EQ(0, madvise(self->p, GB, MADV_DONTNEED));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, touch_it, self->p));
-	EXPECT_EQ(0, dax_poison(DAX_BIG, bad));
-	pthread_join(thread, NULL);
-	EXPECT_FALSE(try_read(self->p + bad, NULL));
 }
 
 TEST_F(giant, unbind)
