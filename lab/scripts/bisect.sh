@@ -14,7 +14,7 @@ build() { # on|off
 	obj=obj-$1
 	mkdir -p "$tree/$obj"
 	cat lab/config/base.config lab/config/$BASE.config lab/config/registered.config \
-		> "$tree/$obj/fragment"
+		lab/config/peers.config > "$tree/$obj/fragment"
 	[ "$1" = on ] || cat >> "$tree/$obj/fragment" <<END
 # CONFIG_DEV_DAX_FSDEV is not set
 # CONFIG_FUSE_FAMFS_DAX is not set
@@ -22,7 +22,7 @@ build() { # on|off
 END
 	kmake KCONFIG_ALLCONFIG=fragment allnoconfig > $build/bisect.log 2>&1 &&
 		kmake -j"$(nproc)" drivers/dax/ drivers/nvdimm/ drivers/vfio/ fs/fuse/ \
-			fs/proc/ fs/dax.o mm/ arch/x86/mm/ \
+			fs/proc/ fs/dax.o fs/xfs/xfs_file.o mm/ arch/x86/mm/ \
 			>> $build/bisect.log 2>&1 && return
 	tail -n 20 $build/bisect.log
 	echo "$(git -C $tree log -1 --format='%h %s') does not build with the options $1"

@@ -23,10 +23,10 @@ ci      fsdev-alone            gcc    all     MEMORY_FAILURE=n FUSE_FAMFS_DAX=n
 ci      dax-modules            gcc    all     MEMORY_FAILURE=n DEV_DAX=m DEV_DAX_FSDEV=m
 ci      fuse-module            gcc    all     MEMORY_FAILURE=n FUSE_FS=m VIRTIO_FS=m
 ci      dax-and-fuse-modules   gcc    all     MEMORY_FAILURE=n DEV_DAX=m DEV_DAX_FSDEV=m FUSE_FS=m VIRTIO_FS=m
-ci      clang                  clang  objects X86_MCE=y
+ci      clang                  clang  objects X86_MCE=y XFS_FS=y
 release clang-vmlinux          clang  all     X86_MCE=y
-ci      arm64-4k               arm64  objects ARM64_4K_PAGES=y
-ci      arm64-64k              arm64  objects ARM64_64K_PAGES=y
+ci      arm64-4k               arm64  objects ARM64_4K_PAGES=y XFS_FS=y
+ci      arm64-64k              arm64  objects ARM64_64K_PAGES=y XFS_FS=y
 release kunit-arm64-64k        arm64  kunit   ARM64_64K_PAGES=y
 '
 

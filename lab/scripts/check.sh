@@ -14,7 +14,7 @@ warnings() { # TREE OBJECTS
 	kmake() { make -s -C $tree O=obj-check CC='ccache gcc' HOSTCC='ccache gcc' "$@"; }
 	mkdir -p $tree/obj-check
 	cat lab/config/base.config lab/config/$BASE.config lab/config/plain.config \
-		lab/config/registered.config > $tree/obj-check/fragment
+		lab/config/registered.config lab/config/peers.config > $tree/obj-check/fragment
 	kmake KCONFIG_ALLCONFIG=fragment allnoconfig > /dev/null 2>&1
 	for o in "$@"; do rm -f "$tree/obj-check/$o"; done
 	kmake -j"$(nproc)" W=1 C=1 CHECK=sparse "$@" > $build/check.log 2>&1 || {
