@@ -1679,7 +1679,6 @@ TEST_F_TIMEOUT(soak, everything_at_once, 1000000)
 		if (is_usable(arena))
 			works_again(_metadata, arena);
 	EXPECT_EQ(0, shared->bad);
-	/* without kmemleak there is nothing to see */
 }
 
 FAMFS_TEST_MAIN
